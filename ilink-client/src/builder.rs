@@ -1,0 +1,149 @@
+//! How a client is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::agent::{BotAgent, ClientVersion};
+use crate::client::{Client, Clock, DEFAULT_BASE_URL, Inner, header_value};
+use crate::error::Error;
+use crate::hosts::{HostPolicy, is_loopback, parse_base_url};
+use crate::retry::{Random, RetryPolicy};
+use crate::transport::{ReqwestTransport, Transport, TransportSettings};
+use crate::wire::request::BaseInfo;
+
+/// Settings of a [`Client`].
+#[derive(Default)]
+#[must_use = "call build() to get the client"]
+pub struct ClientBuilder {
+    base_url: Option<String>,
+    hosts: HostPolicy,
+    version: Option<ClientVersion>,
+    agent: BotAgent,
+    route_tag: Option<String>,
+    retry: RetryPolicy,
+    seed: Option<u64>,
+    clock: Option<Clock>,
+    transport: Option<Arc<dyn Transport>>,
+    settings: TransportSettings,
+}
+
+impl ClientBuilder {
+    /// Another server than [`DEFAULT_BASE_URL`]: https, or plain http on this machine. Its host is allowed
+    /// from then on.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Where the token may go beside the base URL.
+    pub fn hosts(mut self, hosts: HostPolicy) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The version to announce instead of this crate's own.
+    pub fn client_version(mut self, version: ClientVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Who is talking: your program's name and version.
+    pub fn bot_agent(mut self, agent: BotAgent) -> Self {
+        self.agent = agent;
+        self
+    }
+
+    /// `SKRouteTag`, where an account was given one (protocol §2).
+    pub fn route_tag(mut self, tag: impl Into<String>) -> Self {
+        self.route_tag = Some(tag.into());
+        self
+    }
+
+    /// How requests are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Makes all that is random repeatable: for tests.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Where the wall clock comes from: for tests.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Sends through your own client. Give it no redirects: `redirect::Policy::none()`.
+    pub fn reqwest_client(self, client: reqwest::Client) -> Self {
+        self.transport(ReqwestTransport::from_client(client))
+    }
+
+    /// Sends through something else than reqwest.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// A proxy instead of the one in the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.settings.proxy = Some(proxy);
+        self
+    }
+
+    /// Root certificates in PEM instead of the system's, one or several in a text; may be called again.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.settings.roots.push(pem.into());
+        self
+    }
+
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a setting is unusable; the text says which and why.
+    pub fn build(mut self) -> Result<Client, Error> {
+        let base_url = parse_base_url(self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL))?;
+        if self.base_url.is_some() {
+            self.hosts.trust_base(&base_url)?;
+        }
+        let version = self.version.unwrap_or_else(ClientVersion::own);
+        let mut headers = HeaderMap::new();
+        headers.insert("ilink-app-id", HeaderValue::from_static("bot"));
+        headers.insert("ilink-app-clientversion", HeaderValue::from(version.to_header()));
+        if let Some(tag) = &self.route_tag {
+            headers.insert(HeaderName::from_static("skroutetag"), header_value("the route tag", tag)?);
+        }
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => {
+                // A proxy cannot reach this machine's loopback.
+                self.settings.no_proxy = is_loopback(&base_url);
+                Arc::new(ReqwestTransport::new(self.settings)?)
+            }
+        };
+        let base_info =
+            BaseInfo { channel_version: version.to_string(), bot_agent: self.agent.as_str().to_owned() };
+        Ok(Client::from_inner(Inner {
+            transport,
+            base_url,
+            hosts: self.hosts,
+            headers,
+            base_info,
+            retry: self.retry,
+            random: Random::new(self.seed),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemTime::now)),
+        }))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}

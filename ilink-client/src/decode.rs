@@ -1,0 +1,189 @@
+//! The one decoder for the answers of all endpoints (field note 17).
+//!
+//! It ignores the content type, takes an empty body for `{}`, fails on `ret` **or** `errcode` other than 0, and
+//! says with which bytes a body begins that is no JSON.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind};
+use crate::wire::response::Envelope;
+
+/// An answer whose text has been found to be a JSON object without a failure in it.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    text: Cow<'a, str>,
+}
+
+impl<'a> Answer<'a> {
+    /// Looks at status and envelope.
+    pub(crate) fn check(status: StatusCode, body: &'a [u8]) -> Result<Self, Error> {
+        let text = clean(body);
+        let envelope = read::<Envelope>(&text);
+        if !status.is_success() {
+            return Err(status_error(status, &text));
+        }
+        // serde reads a struct from a list too; an answer is an object.
+        let envelope =
+            envelope.ok().filter(|_| text.starts_with('{')).ok_or_else(|| body_error(status, &text))?;
+        let fails = |code: Option<i64>| code.is_some_and(|code| code != 0);
+        if fails(envelope.ret) || fails(envelope.errcode) {
+            let error = Error::api(envelope.ret, envelope.errcode, envelope.errmsg);
+            return Err(error.with_status(status.as_u16()));
+        }
+        Ok(Self { text })
+    }
+
+    /// Reads the content.
+    pub(crate) fn read<T: for<'de> Deserialize<'de>>(&self) -> Result<T, Error> {
+        read(&self.text).map_err(|_| body_error(StatusCode::OK, &self.text))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Without a byte-order mark, never empty, and UTF-8: bytes that are not are replaced, so that one broken
+/// character costs a character and not the batch.
+fn clean(body: &[u8]) -> Cow<'_, str> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    if body.is_empty() { Cow::Borrowed("{}") } else { String::from_utf8_lossy(body) }
+}
+
+/// Reads JSON strictly first. What fails is repaired (half surrogate pairs, repeated keys) and read again.
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(text).or_else(|first| {
+        let repaired = repair(text).ok_or(first)?;
+        serde_json::from_str(&repaired)
+    })
+}
+
+/// The same JSON with half surrogate pairs replaced and each key once; `None` if it is no JSON at all.
+pub(crate) fn repair(text: &str) -> Option<String> {
+    let text = replace_half_surrogates(text);
+    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    serde_json::to_string(&value).ok()
+}
+
+/// A text that was cut in the middle of an emoji has half a surrogate pair, `\ud83d`, which JSON allows and
+/// Unicode does not. Each becomes U+FFFD.
+fn replace_half_surrogates(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| -> Option<u16> {
+        let escape = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
+    };
+    let mut out = String::new();
+    let (mut at, mut copied) = (0, 0);
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                out.push_str(&text[copied..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // Any other escape: skip the character behind the backslash, which may be a backslash itself.
+            _ => at += 2,
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+fn status_error(status: StatusCode, text: &str) -> Error {
+    let advice = match status.as_u16() {
+        401 | 403 => "access refused: check the token and the base URL",
+        404 => "not found: check the base URL",
+        408 | 504 | 524 => "the gateway gave up waiting: try again",
+        429 => "too many requests: slow down",
+        500.. => "the server failed: try again later",
+        _ => "unexpected: check the base URL",
+    };
+    let mut error = Error::new(ErrorKind::Status, format!("HTTP {} {advice}", status.as_u16()));
+    if let Ok(envelope) = read::<Envelope>(text) {
+        error = error.with_envelope(envelope.ret, envelope.errcode, envelope.errmsg);
+    }
+    error.with_status(status.as_u16())
+}
+
+fn body_error(status: StatusCode, text: &str) -> Error {
+    // Something that begins like JSON may hold a message or a token: its content is not shown.
+    let begins = match text.chars().next() {
+        Some('{' | '[' | '"') => format!("broken JSON of {} bytes", text.len()),
+        _ => {
+            let start: String = text
+                .chars()
+                .take(60)
+                .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '.' })
+                .collect();
+            format!("no JSON but {} bytes that begin with {start:?}", text.len())
+        }
+    };
+    let advice = "a proxy or a captive portal may be answering in the server's place";
+    Error::new(ErrorKind::Body, format!("the answer is {begins}: {advice}")).with_status(status.as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::response::Sent;
+
+    fn answer(body: &str) -> Result<Option<u64>, Error> {
+        Ok(Answer::check(StatusCode::OK, body.as_bytes())?.read::<Sent>()?.message_id.map(|id| id.0))
+    }
+
+    #[test]
+    fn successes() {
+        for body in ["", " \n", "{}", "{\"ret\":0}", "{\"ret\":\"0\",\"errcode\":null}", "\u{feff}{}"] {
+            assert_eq!(answer(body).unwrap(), None, "{body:?}");
+        }
+        assert_eq!(
+            answer("{\"ret\":0,\"message_id\":\"7497484083968569736\"}").unwrap(),
+            Some(7_497_484_083_968_569_736)
+        );
+        assert_eq!(answer("{\"ret\":0,\"ret\":0,\"message_id\":5}").unwrap(), Some(5));
+    }
+
+    #[test]
+    fn failures_in_either_code() {
+        for body in ["{\"ret\":-14}", "{\"errcode\":-14}", "{\"ret\":0,\"errcode\":\"-14\"}"] {
+            assert!(answer(body).unwrap_err().is_stale_session(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_described() {
+        let error = |body| answer(body).unwrap_err().to_string();
+        insta::assert_snapshot!(error("<html><title>Login</title>"), @r#"the answer is no JSON but 26 bytes that begin with "<html><title>Login</title>": a proxy or a captive portal may be answering in the server's place"#);
+        insta::assert_snapshot!(error("{\"ret\":0,\"text\":\"CANARY"), @"the answer is broken JSON of 23 bytes: a proxy or a captive portal may be answering in the server's place");
+        insta::assert_snapshot!(error("[1]"), @"the answer is broken JSON of 3 bytes: a proxy or a captive portal may be answering in the server's place");
+    }
+
+    #[test]
+    fn half_surrogates_are_replaced_and_whole_ones_kept() {
+        let cases = [
+            (r#""a\ud83d""#, "a\u{fffd}"),
+            (r#""\ude00b""#, "\u{fffd}b"),
+            (r#""\ud83d\ude00""#, "😀"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\\ud83d""#, r"\ud83d"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+        ];
+        for (json, text) in cases {
+            let fixed = replace_half_surrogates(json);
+            assert_eq!(serde_json::from_str::<String>(&fixed).unwrap(), text, "{json}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! One error type: what happened, where, and whether trying again helps.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why a call failed.
+///
+/// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a token, a URL query or
+/// the text of a message.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    detail: String,
+    endpoint: Option<&'static str>,
+    status: Option<u16>,
+    ret: Option<i64>,
+    errcode: Option<i64>,
+    errmsg: Option<String>,
+    attempts: u32,
+    retry_after: Option<Duration>,
+    source: Option<BoxError>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument or a setting is not usable; nothing was sent.
+    InvalidInput,
+    /// The token, or a connection, would have gone to a host that is not allowed; nothing was sent.
+    HostNotAllowed,
+    /// No connection: DNS, TCP, TLS or proxy.
+    Connect,
+    /// No complete answer in time.
+    Timeout,
+    /// The connection broke before the answer was complete.
+    Interrupted,
+    /// An HTTP status other than 2xx.
+    Status,
+    /// An HTTP success whose body is not the JSON object it has to be.
+    Body,
+    /// The server answered with `ret` or `errcode` other than 0.
+    Api,
+    /// A login ended without success: nobody scanned, or the codes ran out.
+    Login,
+}
+
+/// Whether and how to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryClass {
+    /// The same call will fail again.
+    Never,
+    /// The same call may succeed later; nothing has reached the server.
+    Safe,
+    /// The same call may succeed later, but the server may have acted already: repeat only what is idempotent.
+    Idempotent,
+    /// A new login is needed first.
+    AfterLogin,
+    /// The server refused for now (`ret:-2`: budget, window or pace, field note 2); repeating at once makes it
+    /// worse.
+    Later,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            detail: detail.into(),
+            endpoint: None,
+            status: None,
+            ret: None,
+            errcode: None,
+            errmsg: None,
+            attempts: 0,
+            retry_after: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, detail)
+    }
+
+    pub(crate) fn api(ret: Option<i64>, errcode: Option<i64>, errmsg: Option<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Api, "");
+        error.0.ret = ret;
+        error.0.errcode = errcode;
+        error.0.errmsg = errmsg;
+        error
+    }
+
+    /// What the server said in the body of a failed HTTP status.
+    pub(crate) fn with_envelope(
+        mut self,
+        ret: Option<i64>,
+        errcode: Option<i64>,
+        errmsg: Option<String>,
+    ) -> Self {
+        self.0.ret = ret;
+        self.0.errcode = errcode;
+        self.0.errmsg = errmsg;
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.0.retry_after = after;
+        self
+    }
+
+    pub(crate) fn at(mut self, endpoint: &'static str, attempts: u32) -> Self {
+        self.0.endpoint = Some(endpoint);
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The endpoint's name, where a request was made.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&'static str> {
+        self.0.endpoint
+    }
+
+    /// The HTTP status, where an answer came.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The answer's `ret`.
+    #[must_use]
+    pub fn ret(&self) -> Option<i64> {
+        self.0.ret
+    }
+
+    /// The answer's `errcode`.
+    #[must_use]
+    pub fn errcode(&self) -> Option<i64> {
+        self.0.errcode
+    }
+
+    /// The answer's `errmsg`, as the server wrote it.
+    #[must_use]
+    pub fn errmsg(&self) -> Option<&str> {
+        self.0.errmsg.as_deref()
+    }
+
+    /// How many times the request was sent; 0 if it never left.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long the server asked to wait (`Retry-After`).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        match self.0.kind {
+            ErrorKind::Api if self.is_stale_session() => RetryClass::AfterLogin,
+            ErrorKind::Api if self.is_refused_for_now() => RetryClass::Later,
+            ErrorKind::Connect => RetryClass::Safe,
+            ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Body => RetryClass::Idempotent,
+            ErrorKind::Status => match self.0.status {
+                Some(429 | 503) => RetryClass::Safe,
+                Some(408 | 500..) => RetryClass::Idempotent,
+                _ => RetryClass::Never,
+            },
+            ErrorKind::InvalidInput | ErrorKind::HostNotAllowed | ErrorKind::Login | ErrorKind::Api => {
+                RetryClass::Never
+            }
+        }
+    }
+
+    /// The token is no longer good (`-14` in `ret` or `errcode`): another installation was bound, the token
+    /// was rotated, or the session idled out (field note 5).
+    #[must_use]
+    pub fn is_stale_session(&self) -> bool {
+        self.has_code(-14)
+    }
+
+    /// The server understood the request and refused it: nothing was delivered.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.0.kind == ErrorKind::Api
+    }
+
+    /// `-2`: too many, too late, too fast, too long or suppressed; the answer does not say which
+    /// (field note 2).
+    #[must_use]
+    pub fn is_refused_for_now(&self) -> bool {
+        self.has_code(-2)
+    }
+
+    /// `-3`: an argument is wrong, most often the spelling of a user id (field note 10).
+    #[must_use]
+    pub fn is_bad_argument(&self) -> bool {
+        self.has_code(-3)
+    }
+
+    /// No complete answer in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::Timeout
+    }
+
+    /// The server could not be reached at all.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        self.0.kind == ErrorKind::Connect
+    }
+
+    fn has_code(&self, code: i64) -> bool {
+        self.0.ret == Some(code) || self.0.errcode == Some(code)
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.retry_class() {
+            RetryClass::AfterLogin => "the token is no longer valid: log in again by QR code",
+            RetryClass::Later => {
+                "refused for now: wait for the user's next message (about 10 sends per inbound message, within 24 h), \
+                 send more slowly, or shorten the text"
+            }
+            _ if self.is_bad_argument() => {
+                "an argument is wrong: check that the user id is spelled exactly as it came, upper and lower case \
+                 included"
+            }
+            _ => "the server refused the request: it is not repeated",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(endpoint) = inner.endpoint {
+            write!(f, "{endpoint}: ")?;
+        }
+        if inner.kind == ErrorKind::Api {
+            let code = match (inner.ret, inner.errcode) {
+                (Some(ret), Some(errcode)) if errcode != 0 && ret != 0 => {
+                    format!("ret {ret}, errcode {errcode}")
+                }
+                (_, Some(errcode)) if errcode != 0 => format!("errcode {errcode}"),
+                (ret, _) => format!("ret {}", ret.unwrap_or_default()),
+            };
+            write!(f, "{code}")?;
+            if let Some(errmsg) = inner.errmsg.as_deref().filter(|text| !text.is_empty()) {
+                write!(f, " ({errmsg})")?;
+            }
+            write!(f, ": {}", self.advice())?;
+        } else {
+            f.write_str(&inner.detail)?;
+            if let Some(root) = self.source().map(root_cause) {
+                write!(f, " ({root})")?;
+            }
+        }
+        if inner.attempts > 1 {
+            write!(f, " [after {} attempts]", inner.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("endpoint", &inner.endpoint)
+            .field("status", &inner.status)
+            .field("ret", &inner.ret)
+            .field("errcode", &inner.errcode)
+            .field("errmsg", &inner.errmsg)
+            .field("attempts", &inner.attempts)
+            .field("detail", &inner.detail)
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The last error of a chain: `Connection refused` says more than `error sending request`.
+fn root_cause(mut error: &(dyn StdError + 'static)) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_says_what_to_do() {
+        let stale = Error::api(None, Some(-14), Some("session timeout".into())).at("getupdates", 1);
+        assert_eq!(
+            stale.to_string(),
+            "getupdates: errcode -14 (session timeout): the token is no longer valid: log in again by QR code"
+        );
+        assert!(stale.is_stale_session());
+        assert_eq!(stale.retry_class(), RetryClass::AfterLogin);
+
+        let refused = Error::api(Some(-2), None, None).at("sendmessage", 1);
+        assert!(refused.to_string().starts_with("sendmessage: ret -2: refused for now: wait"), "{refused}");
+        assert_eq!(refused.retry_class(), RetryClass::Later);
+
+        let connect = Error::new(ErrorKind::Connect, "cannot connect to 127.0.0.1:1")
+            .with_source(std::io::Error::other("Connection refused"))
+            .at("notifystart", 3);
+        assert_eq!(
+            connect.to_string(),
+            "notifystart: cannot connect to 127.0.0.1:1 (Connection refused) [after 3 attempts]"
+        );
+    }
+
+    #[test]
+    fn retry_class_by_status() {
+        let class = |status| Error::new(ErrorKind::Status, "").with_status(status).retry_class();
+        assert_eq!(class(400), RetryClass::Never);
+        assert_eq!(class(429), RetryClass::Safe);
+        assert_eq!(class(500), RetryClass::Idempotent);
+        assert_eq!(class(524), RetryClass::Idempotent);
+    }
+}

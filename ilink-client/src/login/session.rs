@@ -1,0 +1,38 @@
+//! A login as data.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{LoginCode, LoginEvent};
+use crate::bot::Credentials;
+use crate::id::QrHandle;
+use crate::secret::Secret;
+
+/// A login that can be stored and gone on with, in another process for one. It holds the login's handle and,
+/// once confirmed, the credentials: keep it as secret as these.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoginSession {
+    pub(super) tokens: Vec<Secret>,
+    pub(super) base_url: String,
+    pub(super) started_ms: u64,
+    pub(super) issued_ms: u64,
+    pub(super) code: Option<LoginCode>,
+    pub(super) handle: Option<QrHandle>,
+    pub(super) scanned: bool,
+    pub(super) asked: bool,
+    pub(super) outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Outcome {
+    AlreadyBound,
+    Confirmed(Credentials),
+}
+
+impl From<Outcome> for LoginEvent {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::AlreadyBound => Self::AlreadyBound,
+            Outcome::Confirmed(credentials) => Self::Confirmed(credentials),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `getupdates`: one long poll.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::into_future;
+use crate::bot::Bot;
+use crate::decode::{self, Answer};
+use crate::endpoint::GET_UPDATES;
+use crate::error::Error;
+use crate::id::Cursor;
+use crate::retry::RetryPolicy;
+use crate::wire::{WeixinMessage, request, response};
+
+/// Asks once for new messages; the server holds the answer back until there are some. No answer in time is an
+/// empty batch with the same cursor (protocol §5).
+#[derive(Debug)]
+#[must_use = "a request is sent when awaited"]
+pub struct GetUpdates<'a> {
+    bot: &'a Bot,
+    cursor: Cursor,
+    timeout: Option<Duration>,
+}
+
+/// What one poll brought.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UpdateBatch {
+    /// The messages, in the server's order.
+    pub messages: Vec<Update>,
+    /// Where to go on. A poll with it acknowledges this batch, so store the messages first.
+    pub cursor: Cursor,
+    /// How long the server will hold the next answer back, if it said so.
+    pub next_poll: Option<Duration>,
+    /// True if no answer came in time.
+    pub timed_out: bool,
+}
+
+/// One message of a batch. It is decoded by itself: whatever is odd about it costs its neighbours nothing.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// A message that could be read, as far as it could.
+    Message(Box<Received>),
+    /// Something that is no message; the raw JSON is all there is.
+    Unknown(RawJson),
+}
+
+impl Update {
+    /// The JSON as it came.
+    #[must_use]
+    pub fn raw(&self) -> &RawJson {
+        match self {
+            Self::Message(received) => &received.raw,
+            Self::Unknown(raw) => raw,
+        }
+    }
+
+    /// The message, if it could be read.
+    #[must_use]
+    pub fn message(&self) -> Option<&WeixinMessage> {
+        match self {
+            Self::Message(received) => Some(&received.message),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Reads one message from its JSON, as [`raw`](Self::raw) gave it, from a journal for one.
+    #[must_use]
+    pub fn from_json(json: impl Into<String>) -> Self {
+        Self::decode(RawJson(Bytes::from(json.into())))
+    }
+
+    fn decode(raw: RawJson) -> Self {
+        // An object whose fields are all absent says nothing that the raw JSON does not say better.
+        match decode::read::<WeixinMessage>(raw.as_str()) {
+            Ok(message) if raw.as_str().starts_with('{') => {
+                Self::Message(Box::new(Received { message, raw }))
+            }
+            _ => Self::Unknown(raw),
+        }
+    }
+}
+
+/// A message and the JSON it was read from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Received {
+    /// The message.
+    pub message: WeixinMessage,
+    /// The JSON as it came: what no field could hold is here.
+    pub raw: RawJson,
+}
+
+/// A piece of JSON, shared with the answer it came in. `Debug` shows its length only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawJson(Bytes);
+
+impl RawJson {
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Made from a `str` only; were it not, nothing would be shown rather than something wrong.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawJson({} bytes)", self.0.len())
+    }
+}
+
+impl<'a> GetUpdates<'a> {
+    pub(crate) fn new(bot: &'a Bot, cursor: Cursor) -> Self {
+        Self { bot, cursor, timeout: None }
+    }
+
+    /// How long to wait for the answer, instead of 35 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    pub(crate) async fn send(self) -> Result<UpdateBatch, Error> {
+        let body =
+            request::GetUpdates { get_updates_buf: &self.cursor, base_info: self.bot.client().base_info() };
+        let once = RetryPolicy::never();
+        let mut call = self.bot.call(&GET_UPDATES, &body)?;
+        call.timeout = self.timeout;
+        call.retry = Some(&once);
+        let answer =
+            self.bot.client().call(call, |status, body| decode_batch(status, body, &self.cursor)).await;
+        match answer {
+            Err(error) if error.is_timeout() => {
+                Ok(UpdateBatch { cursor: self.cursor, timed_out: true, ..UpdateBatch::default() })
+            }
+            other => other,
+        }
+    }
+}
+
+into_future!(GetUpdates => UpdateBatch);
+
+/// Reads the answer to a poll; also what the fuzzer calls.
+pub(crate) fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) -> Result<UpdateBatch, Error> {
+    let answer = Answer::check(status, body)?;
+    let text = answer.text();
+    // Repeated keys and the like: the repaired text is read in place of the body.
+    let repaired;
+    let updates = match serde_json::from_str::<response::Updates<'_>>(text) {
+        Ok(updates) => updates,
+        Err(_) => {
+            repaired = decode::repair(text).unwrap_or_default();
+            decode_repaired(&repaired)?
+        }
+    };
+    let messages = updates.msgs.map(elements).unwrap_or_default();
+    let messages = messages.into_iter().map(|json| Update::decode(RawJson(share(body, json)))).collect();
+    Ok(UpdateBatch {
+        messages,
+        cursor: updates.get_updates_buf.filter(|new| !new.is_empty()).unwrap_or_else(|| cursor.clone()),
+        next_poll: updates.longpolling_timeout_ms.map(Duration::from_millis),
+        timed_out: false,
+    })
+}
+
+fn decode_repaired(text: &str) -> Result<response::Updates<'_>, Error> {
+    serde_json::from_str(text).map_err(|_| {
+        Error::new(
+            crate::error::ErrorKind::Body,
+            "the answer to a poll cannot be read: it is asked for again",
+        )
+    })
+}
+
+/// The elements of `msgs`. What is no list counts as its only element, so that nothing is lost unseen.
+fn elements(msgs: &RawValue) -> Vec<&str> {
+    match serde_json::from_str::<Vec<&RawValue>>(msgs.get()) {
+        Ok(list) => list.into_iter().map(RawValue::get).collect(),
+        Err(_) if msgs.get() == "null" => Vec::new(),
+        Err(_) => vec![msgs.get()],
+    }
+}
+
+/// Messages share the memory of the answer they came in; only a repaired answer is a text of its own.
+fn share(body: &Bytes, json: &str) -> Bytes {
+    let (outer, inner) = (body.as_ptr_range(), json.as_bytes().as_ptr_range());
+    if outer.start <= inner.start && inner.end <= outer.end {
+        body.slice_ref(json.as_bytes())
+    } else {
+        Bytes::copy_from_slice(json.as_bytes())
+    }
+}
