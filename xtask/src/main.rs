@@ -1,2 +1,106 @@
 //! Tasks of this workspace: `cargo xtask help`.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod ci;
+mod demo;
+mod e2e;
+mod package;
+mod platform;
+mod process;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  demo [ARGS]                 simulator and echo agent in one process; --auto plays a chat by itself
+  package [--name NAME] [--profile PROFILE]
+                              the npm package for this platform, below target/package/
+  e2e [--host VERSION] [--profile PROFILE]
+                              package, then install, login, message and reply on a real OpenClaw
+  ci [--fast]                 everything that must pass; --fast leaves out the package and the real OpenClaw
+  tidy                        the house rules of CONTRIBUTING.md
+  help                        this text
+";
+
+/// What a task returns; the error is one sentence for a person.
+type Outcome<T = ()> = Result<T, String>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome {
+    let mut args = lexopt::Parser::from_env();
+    let task = match args.next().map_err(usage)? {
+        Some(Value(task)) => task.to_string_lossy().into_owned(),
+        None | Some(Short('h') | Long("help")) => "help".into(),
+        Some(other) => return Err(usage(other.unexpected())),
+    };
+    match task.as_str() {
+        "demo" => return demo::run(args.raw_args().map_err(usage)?),
+        "package" => {
+            let (mut name, mut profile) = (package::NAME.to_owned(), package::PROFILE.to_owned());
+            while let Some(arg) = args.next().map_err(usage)? {
+                match arg {
+                    Long("name") => name = text(&mut args)?,
+                    Long("profile") => profile = text(&mut args)?,
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            package::run(&name, &profile)?;
+        }
+        "e2e" => {
+            let (mut host, mut profile) = (e2e::HOST.to_owned(), package::PROFILE.to_owned());
+            while let Some(arg) = args.next().map_err(usage)? {
+                match arg {
+                    Long("host") => host = text(&mut args)?,
+                    Long("profile") => profile = text(&mut args)?,
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            let package = package::run(package::NAME, &profile)?;
+            e2e::run(&host, &package)?;
+        }
+        "ci" => {
+            let mut fast = false;
+            while let Some(arg) = args.next().map_err(usage)? {
+                match arg {
+                    Long("fast") => fast = true,
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            return ci::run(fast);
+        }
+        "tidy" => {
+            end(&mut args)?;
+            return tidy::run();
+        }
+        "help" => print!("{HELP}"),
+        other => return Err(format!("there is no task {other:?}; see `cargo xtask help`")),
+    }
+    Ok(())
+}
+
+fn text(args: &mut lexopt::Parser) -> Outcome<String> {
+    args.value().and_then(ValueExt::string).map_err(usage)
+}
+
+fn end(args: &mut lexopt::Parser) -> Outcome {
+    args.next().map_err(usage)?.map_or(Ok(()), |arg| Err(usage(arg.unexpected())))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn usage(error: lexopt::Error) -> String {
+    format!("{error}; see `cargo xtask help`")
+}

@@ -1,0 +1,122 @@
+//! `cargo xtask ci`: everything that must pass, for people and machines alike.
+
+pub(crate) mod count;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::process::{cargo, find, root, run as run_command, watched};
+use crate::{Outcome, e2e, package, tidy, tools};
+use count::Counts;
+
+/// Runs all steps, also after one has failed: one run shows everything that is wrong.
+pub(crate) fn run(fast: bool) -> Outcome {
+    // Before half an hour of work, not after.
+    tools::npm()?;
+    let mut ci = Ci::default();
+    ci.step("fmt", |_| run_command(&mut cargo(["fmt", "--all", "--check"])));
+    ci.step("tidy", |_| tidy::run());
+    ci.step("clippy", |_| {
+        run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    });
+    ci.step("doc", |_| {
+        run_command(cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    ci.step("tests", rust_tests);
+    ci.step("doc tests", |counts| {
+        watched(&mut cargo(["test", "--workspace", "--doc", "--quiet"]), |line| counts.read_cargo_test(line))
+    });
+    ci.step("javascript tests", javascript_tests);
+    ci.step("deny", |_| deny());
+    if !fast {
+        let mut tgz = PathBuf::new();
+        if ci.step("package", |_| package::run(package::NAME, package::PROFILE).map(|path| tgz = path)) {
+            ci.step("e2e", |counts| {
+                counts.add(e2e::run(e2e::HOST, &tgz)?);
+                Ok(())
+            });
+        }
+    }
+    ci.finish()
+}
+
+fn rust_tests(counts: &mut Counts) -> Outcome {
+    if find("cargo-nextest").is_some() {
+        watched(&mut cargo(["nextest", "run", "--workspace", "--status-level", "slow"]), |line| {
+            counts.read_nextest(line);
+        })
+    } else {
+        // The same tests, one process per binary; building nextest costs more than it saves.
+        println!("cargo-nextest is not installed; using cargo test");
+        watched(&mut cargo(["test", "--workspace", "--all-targets", "--quiet"]), |line| {
+            counts.read_cargo_test(line);
+        })
+    }
+}
+
+fn javascript_tests(counts: &mut Counts) -> Outcome {
+    let mut command = Command::new(tools::node()?);
+    command.args(["--test", "--test-reporter=spec", "openclaw-weixin/npm/test/*.test.mjs"]);
+    watched(command.current_dir(root()), |line| counts.read_node(line))
+}
+
+fn deny() -> Outcome {
+    // Not "advisories": its database lies on GitHub, which build machines need not reach.
+    println!("cargo deny check bans licenses sources (without advisories: their database needs GitHub)");
+    let mut command = Command::new(tools::deny()?);
+    run_command(
+        command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).current_dir(root()),
+    )
+}
+
+#[derive(Default)]
+struct Ci {
+    counts: Counts,
+    steps: Vec<(&'static str, Duration)>,
+    failures: Vec<String>,
+}
+
+impl Ci {
+    /// Returns whether the step passed.
+    fn step(&mut self, name: &'static str, work: impl FnOnce(&mut Counts) -> Outcome) -> bool {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let mut counts = Counts::default();
+        let outcome = work(&mut counts);
+        let took = start.elapsed();
+        self.steps.push((name, took));
+        println!(
+            "== {name}: {} in {:.1} s",
+            if outcome.is_ok() { "ok" } else { "FAILED" },
+            took.as_secs_f32()
+        );
+        let passed = outcome.is_ok();
+        if let Err(message) = outcome {
+            println!("error: {message}");
+            self.failures.push(format!("{name}: {message}"));
+            // Checks that are no tests count as one when they fail, so that the last line tells the truth.
+            counts.failed = counts.failed.max(1);
+        }
+        self.counts.add(counts);
+        passed
+    }
+
+    fn finish(self) -> Outcome {
+        println!();
+        for (name, took) in &self.steps {
+            println!("{:8.1} s  {name}", took.as_secs_f32());
+        }
+        for failure in &self.failures {
+            println!("failed: {failure}");
+        }
+        let Counts { passed, failed } = self.counts;
+        let last = format!("{passed} passed, {failed} failed");
+        if self.failures.is_empty() && failed == 0 {
+            println!("{last}");
+            return Ok(());
+        }
+        // The line above is the last one of a good run only.
+        Err(format!("{last}; see \"failed:\" above"))
+    }
+}

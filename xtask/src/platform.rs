@@ -1,0 +1,37 @@
+//! Names of the platform that we build on and for.
+
+use std::env::consts::{ARCH, OS};
+
+/// Node's name of the operating system.
+pub(crate) fn os() -> &'static str {
+    match OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    }
+}
+
+/// Node's name of the processor.
+pub(crate) fn arch() -> &'static str {
+    match ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// The name that `npm/loader.js` looks for, such as `linux-x64-gnu`.
+pub(crate) fn addon() -> String {
+    let suffix = match OS {
+        "linux" if cfg!(target_env = "musl") => "-musl",
+        "linux" => "-gnu",
+        "windows" => "-msvc",
+        _ => "",
+    };
+    format!("{}-{}{suffix}", os(), arch())
+}
+
+/// What Cargo calls the built addon.
+pub(crate) fn library(name: &str) -> String {
+    format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}

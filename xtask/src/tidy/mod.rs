@@ -1,0 +1,55 @@
+//! `cargo xtask tidy`: the house rules of CONTRIBUTING.md, as far as a program can tell.
+
+mod layers;
+mod text;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::Outcome;
+use crate::process::{cargo, output, root};
+
+/// Checks everything and reports every finding, one line each.
+pub(crate) fn run() -> Outcome {
+    let root = root();
+    let mut findings = Vec::new();
+    for name in tracked(&root)? {
+        // Binary files and files that are deleted but not yet committed have no text to check.
+        if let Ok(text) = fs::read_to_string(root.join(&name)) {
+            findings.extend(text::check(&name, &text));
+        }
+    }
+    let metadata = output(&mut cargo(["metadata", "--format-version", "1", "--locked", "--quiet"]))?;
+    let metadata: Value =
+        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    findings.extend(layers::arrows(&metadata));
+    findings.extend(layers::rust_versions(&metadata));
+    let manifest = read(&root.join("Cargo.toml"))?;
+    let reasons = read(&root.join("DEPS.md"))?;
+    findings.extend(layers::reasons(&manifest, &reasons));
+
+    if findings.is_empty() {
+        return Ok(());
+    }
+    for finding in &findings {
+        println!("{finding}");
+    }
+    Err(format!("{} house rules are broken, see above", findings.len()))
+}
+
+/// Files that are, or are about to be, in the repository.
+fn tracked(root: &Path) -> Outcome<Vec<String>> {
+    let list = output(
+        Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root),
+    )?;
+    Ok(list.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+fn read(file: &Path) -> Outcome<String> {
+    fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
