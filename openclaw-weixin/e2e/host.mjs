@@ -1,0 +1,123 @@
+// A real OpenClaw with a private state folder: its commands and its gateway.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { randomUUID } from "node:crypto";
+
+import { Program, freePort, processesWith } from "./process.mjs";
+
+export const CHANNEL = "openclaw-weixin";
+
+export class Host {
+  /**
+   * @param {object} options
+   * @param {string} options.node a Node.js that this host accepts
+   * @param {string} options.install the folder with `node_modules/openclaw`
+   * @param {string} options.folder ours alone; home, state and config live below it
+   */
+  constructor({ node, install, folder }) {
+    this.node = node;
+    this.entry = path.join(install, "node_modules", "openclaw", "openclaw.mjs");
+    this.folder = folder;
+    this.state = path.join(folder, "state");
+    this.configFile = path.join(this.state, "openclaw.json");
+    this.programs = [];
+    for (const name of ["home", "state", "workspace", "tmp"]) mkdirSync(path.join(folder, name), { recursive: true });
+    this.env = {
+      // npm and shells that the host starts find this Node, not the machine's.
+      PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH}`,
+      HOME: path.join(folder, "home"),
+      TMPDIR: path.join(folder, "tmp"),
+      LANG: "C.UTF-8",
+      NO_COLOR: "1",
+      OPENCLAW_STATE_DIR: this.state,
+      OPENCLAW_CONFIG_PATH: this.configFile,
+      OPENCLAW_NO_AUTO_UPDATE: "1",
+      OPENCLAW_DISABLE_BONJOUR: "1",
+      // The registry that the machine is set up for.
+      ...Object.fromEntries(Object.entries(process.env).filter(([key]) => /^npm_config_|_proxy$|^NODE_EXTRA/i.test(key))),
+    };
+  }
+
+  /** Nothing here reaches for the internet: model, channel and catalogue are local or off. */
+  async configure({ modelUrl }) {
+    this.port = await freePort();
+    const model = {
+      id: "stub",
+      name: "stub",
+      reasoning: false,
+      input: ["text"],
+      cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      contextWindow: 128000,
+      maxTokens: 4096,
+    };
+    const config = {
+      gateway: {
+        mode: "local",
+        bind: "loopback",
+        port: this.port,
+        auth: { mode: "token", token: randomUUID() },
+      },
+      models: {
+        mode: "replace",
+        catalogRefresh: { enabled: false },
+        providers: {
+          lab: { baseUrl: modelUrl, apiKey: "none", api: "openai-completions", models: [model] },
+        },
+      },
+      agents: {
+        defaults: { model: { primary: "lab/stub" }, workspace: path.join(this.folder, "workspace") },
+      },
+      update: { checkOnStart: false },
+    };
+    writeFileSync(this.configFile, JSON.stringify(config, null, 2));
+  }
+
+  config() {
+    return JSON.parse(readFileSync(this.configFile, "utf8"));
+  }
+
+  /** Starts `openclaw …args`. */
+  start(...args) {
+    const program = new Program(`openclaw ${args.join(" ")}`, this.node, [this.entry, ...args], {
+      env: this.env,
+      cwd: this.folder,
+    });
+    this.programs.push(program);
+    return program;
+  }
+
+  /** Runs `openclaw …args` to its end, without a terminal; fails if it does. */
+  async run(...args) {
+    const program = this.start(...args);
+    program.child.stdin.end();
+    const timer = setTimeout(() => program.child.kill("SIGKILL"), 180_000);
+    const { code, signal } = await program.exited;
+    clearTimeout(timer);
+    if (code !== 0) throw new Error(`${program.name} ended with ${code ?? signal}\n${program.tail()}`);
+    return program.lines.join("\n");
+  }
+
+  /** Starts the gateway and waits until it is ready. */
+  async startGateway() {
+    this.lastGateway = this.gateway = this.start("gateway", "run", "--port", String(this.port), "--bind", "loopback");
+    await this.gateway.waitForLine(/\[gateway\].*\bready\b/, { ms: 180_000 });
+    return this.gateway;
+  }
+
+  /** Ends the gateway as an init system would. */
+  async stopGateway() {
+    const { gateway } = this;
+    this.gateway = undefined;
+    return gateway.stop("SIGTERM");
+  }
+
+  /** What is still running of all that we started. */
+  leftovers() {
+    return processesWith(this.folder);
+  }
+
+  /** Ends everything, however the test went. */
+  async close() {
+    await Promise.all(this.programs.filter((program) => !program.ended).map((program) => program.stop("SIGKILL")));
+  }
+}

@@ -1,0 +1,76 @@
+// A stub of an OpenAI-compatible chat-completions server: answers "reply N: TEXT" to the last user message.
+import { createServer } from "node:http";
+
+/** Starts it on a free loopback port. `requests` holds what was asked. */
+export async function startModel() {
+  const requests = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      if (request.method === "GET") return json(response, { object: "list", data: [{ id: "stub", object: "model" }] });
+      const body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+      requests.push(body);
+      const text = `reply ${requests.length}: ${lastUserText(body.messages)}`;
+      if (body.stream) stream(response, body, text);
+      else json(response, completion(body, text));
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    requests,
+    baseUrl: `http://127.0.0.1:${server.address().port}/v1`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const USAGE = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+
+/** What the person wrote: hosts put the time before it, a paragraph about the runtime after it, and send
+ * context of their own as further messages of the user. */
+function lastUserText(messages) {
+  const texts = messages
+    .filter((message) => message.role === "user")
+    .map(({ content }) => (typeof content === "string" ? content : content.map((part) => part.text ?? "").join("\n")))
+    .filter((text) => !text.startsWith("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT"));
+  return (texts.at(-1) ?? "").replace(/^\[[^\]]*\] /, "").split("\n\n")[0].trim();
+}
+
+function completion(body, content) {
+  return {
+    id: "stub",
+    object: "chat.completion",
+    created: 0,
+    model: body.model,
+    choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+    usage: USAGE,
+  };
+}
+
+function stream(response, body, text) {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const send = (choice, usage) =>
+    response.write(
+      `data: ${JSON.stringify({
+        id: "stub",
+        object: "chat.completion.chunk",
+        created: 0,
+        model: body.model,
+        choices: choice ? [{ index: 0, ...choice }] : [],
+        ...(usage ? { usage } : {}),
+      })}\n\n`,
+    );
+  send({ delta: { role: "assistant", content: "" }, finish_reason: null });
+  for (const part of text.match(/.{1,8}/gsu) ?? []) send({ delta: { content: part }, finish_reason: null });
+  send({ delta: {}, finish_reason: "stop" });
+  send(undefined, USAGE);
+  response.end("data: [DONE]\n\n");
+}
+
+function json(response, value) {
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+}

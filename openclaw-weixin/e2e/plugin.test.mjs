@@ -1,0 +1,158 @@
+// The plugin on a real OpenClaw, from installation to a reply on the phone. One story in order: each step
+// starts from where the one before it has left the host. `cargo xtask e2e` runs it.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { CHANNEL, Host } from "./host.mjs";
+import { startModel } from "./model.mjs";
+import { startSimulator } from "./sim.mjs";
+
+const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_PACKAGE, E2E_SIMULATOR } = process.env;
+const OWNER = "o9cq80owner@im.wechat";
+const STRANGER = "o9cq80stranger@im.wechat";
+const SECOND_OWNER = "o9cq80second@im.wechat";
+
+const folder = mkdtempSync(path.join(tmpdir(), "openclaw-weixin-e2e-"));
+let host;
+let model;
+let sim;
+let bot;
+let failed = false;
+
+/** A step of the story; once one has failed, the rest would only repeat its failure. */
+function step(name, run) {
+  test(name, async (t) => {
+    if (failed) return t.skip("an earlier step failed");
+    try {
+      await run();
+    } catch (error) {
+      failed = true;
+      console.error(`gateway log, last lines:\n${host.lastGateway?.tail(60) ?? "  (never started)"}`);
+      throw error;
+    }
+  });
+}
+
+before(async () => {
+  sim = await startSimulator(E2E_SIMULATOR);
+  model = await startModel();
+  host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, folder });
+  await host.configure({ modelUrl: model.baseUrl });
+});
+
+after(async () => {
+  await host?.close();
+  await model?.close();
+  await sim?.close();
+  if (failed) console.error(`everything is kept in ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
+});
+
+step(`installs on OpenClaw ${E2E_HOST_VERSION} and is listed`, async () => {
+  await host.run("plugins", "install", "--force", "--accept-capabilities", E2E_PACKAGE);
+  await host.run("plugins", "enable", CHANNEL);
+  assert.match(await host.run("plugins", "list", "--enabled"), /openclaw-weixin/);
+});
+
+step("has no finding in the security audit", async () => {
+  const audit = await host.run("security", "audit", "--deep", "--json");
+  const findings = JSON.parse(audit.slice(audit.indexOf("{"))).findings;
+  // That a plugin from outside the catalogue is installed at all is the audit's business, not our code's.
+  const ours = findings.filter((finding) => JSON.stringify(finding).includes(CHANNEL));
+  assert.deepEqual(ours.filter(({ checkId }) => /code|skills|scan/.test(checkId)), []);
+});
+
+step("logs in by QR code", async () => {
+  await host.run("config", "set", `channels.${CHANNEL}.baseUrl`, sim.url);
+  await host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${sim.url}/c2c`);
+  const login = host.start("channels", "login", "--channel", CHANNEL);
+  const code = await sim.phone(OWNER).scan();
+  await login.waitForLine(/Scanned/);
+  bot = await code.confirm();
+  await login.waitForLine(/Connected/);
+  assert.equal((await login.exited).code, 0, login.tail());
+  assert.ok(login.lines.some((line) => /[█▀▄]{8}/u.test(line)), "the code is drawn");
+  assert.ok(login.lines.some((line) => /https?:\/\/\S+/.test(line)), "the link is printed");
+
+  const state = path.join(host.state, CHANNEL);
+  const [id] = JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8"));
+  assert.equal(id, bot.bot_id.replace(/[@.]/g, "-"));
+  assert.equal(statSync(path.join(state, "accounts", `${id}.json`)).mode & 0o777, 0o600);
+  const allowed = path.join(host.state, "credentials", `${CHANNEL}-${id}-allowFrom.json`);
+  assert.deepEqual(JSON.parse(readFileSync(allowed, "utf8")).allowFrom, [OWNER]);
+});
+
+step("answers a text on the phone, typing meanwhile", async () => {
+  await host.startGateway();
+  await sim.waitForPoll(bot);
+  const phone = sim.phone(OWNER);
+  await converse(phone, bot, "hello agent");
+  const typing = (await phone.typing()).map((event) => event.typing);
+  assert.ok(typing.includes(true) && typing.at(-1) === false, JSON.stringify(typing));
+});
+
+step("sends what the command line asks for, from the gateway", async () => {
+  const phone = sim.phone(OWNER);
+  const mark = await phone.mark();
+  await host.run("message", "send", "--channel", CHANNEL, "--target", OWNER, "--message", "from the command line");
+  const entry = await phone.waitFor(/^from the command line$/, mark);
+  assert.ok(entry.message.context_token, "with the context token of the conversation");
+});
+
+step("offers a stranger pairing, and nothing before it is approved", async () => {
+  const phone = sim.phone(STRANGER);
+  const mark = await phone.mark();
+  const asked = model.requests.length;
+  await phone.send("let me in", bot);
+  const { text } = await phone.waitFor(/pairing/i, mark);
+  const [, code] = text.match(/\b([A-Z0-9]{8})\b/);
+  assert.match(await host.run("pairing", "list", CHANNEL), new RegExp(code));
+  assert.equal(model.requests.length, asked, "the agent was not asked");
+  await host.run("pairing", "approve", CHANNEL, code);
+  await converse(phone, bot, "hello as a guest");
+});
+
+step("a login while the gateway runs is live within five seconds", async () => {
+  const phone = sim.phone(SECOND_OWNER);
+  await phone.setVerifyCode("4711");
+  const login = host.start("channels", "login", "--channel", CHANNEL);
+  // Lines that wait in the pipe before they are asked for; only the first is the code.
+  login.child.stdin.write("4711\nnot a code\n");
+  const code = await phone.scan();
+  await login.waitForLine(/digits/);
+  const second = await code.confirm();
+  await login.waitForLine(/Connected/);
+  const ms = await sim.waitForPoll(second);
+  assert.ok(ms < 5000, `took ${ms} ms`);
+  assert.equal((await login.exited).code, 0, login.tail());
+  await converse(phone, second, "hello from the second account");
+  await converse(sim.phone(OWNER), bot, "hello from the first account");
+});
+
+step("stops cleanly on SIGTERM, leaves nothing behind, and starts again", async () => {
+  const { code, signal, ms } = await host.stopGateway();
+  assert.deepEqual({ code, signal }, { code: 0, signal: null });
+  assert.ok(ms < 8000, `took ${ms} ms`);
+  assert.deepEqual(host.leftovers(), []);
+  const phone = sim.phone(OWNER);
+  const mark = await phone.mark();
+  await phone.send("written while it was down", bot);
+  await host.startGateway();
+  await phone.waitFor(/reply \d+: written while it was down/, mark);
+  await host.stopGateway();
+  assert.deepEqual(host.leftovers(), []);
+});
+
+step("has kept to the protocol", async () => {
+  assert.deepEqual(await sim.deviations(), []);
+});
+
+async function converse(phone, with_bot, text) {
+  const mark = await phone.mark();
+  await phone.send(text, with_bot);
+  const reply = await phone.waitFor(new RegExp(`^reply \\d+: ${text}$`), mark);
+  assert.equal(reply.bot_id, with_bot.bot_id);
+}

@@ -1,0 +1,109 @@
+// The simulated WeChat: its server as a program, its phones through the admin API.
+import { Program } from "./process.mjs";
+
+const WAIT_MS = 60_000;
+
+/** Starts the simulator on a free port; it ends with us. */
+export async function startSimulator(binary) {
+  const program = new Program("ilink-sim", binary, ["--addr", "127.0.0.1:0", "--exit-on-stdin-eof"]);
+  const line = await program.waitForLine(/listening on http/, { ms: 20_000 });
+  return new Simulator(program, line.match(/listening on (\S+)/)[1].replace(/\/$/, ""));
+}
+
+class Simulator {
+  constructor(program, url) {
+    this.program = program;
+    this.url = url;
+  }
+
+  async admin(path, { method = "GET", body } = {}) {
+    const response = await fetch(`${this.url}/_sim/${path}`, {
+      method,
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`simulator: ${method} ${path}: ${answer.error}`);
+    return answer;
+  }
+
+  /** A person's phone: scans, confirms, writes and reads. */
+  phone(user) {
+    const path = `phones/${encodeURIComponent(user)}`;
+    return {
+      user,
+      /** Scans the login code that is shown, as soon as there is one; `confirm` returns the new bot. */
+      scan: async () => {
+        const codes = await this.admin(`qrcodes?wait_ms=${WAIT_MS}`);
+        const code = codes.at(-1);
+        if (!code) throw new Error(`simulator: no login code appeared within ${WAIT_MS} ms`);
+        const use = (action) =>
+          this.admin(`qrcodes/${encodeURIComponent(code.qrcode)}/${action}?user=${encodeURIComponent(user)}`, {
+            method: "POST",
+          });
+        await use("scan");
+        const confirm = async () => {
+          for (;;) {
+            const { version } = await this.admin("state");
+            try {
+              return (await use("confirm")).bot;
+            } catch (error) {
+              // A phone that has shown digits confirms only after the computer has told the server.
+              if (!/needs its verify code/.test(error.message)) throw error;
+              await this.admin(`state?after=${version}&wait_ms=${WAIT_MS}`);
+            }
+          }
+        };
+        return { confirm };
+      },
+      /** Shows digits when it scans, which the computer then asks for. */
+      setVerifyCode: (code) => this.admin(path, { method: "PATCH", body: { verify_code: code } }),
+      /** Writes to a bot; returns the message's id. */
+      send: async (text, bot) =>
+        (await this.admin(`${path}/messages?bot_id=${encodeURIComponent(bot.bot_id)}`, {
+          method: "POST",
+          body: { kind: "text", text },
+        })).message_id,
+      /** How far the chat is; messages after it are new. */
+      mark: async () => (await this.admin(`${path}/chat`)).next,
+      /** The first message to this phone after `mark` that matches. */
+      waitFor: async (pattern, mark) => {
+        const deadline = Date.now() + WAIT_MS;
+        let after = mark;
+        const seen = [];
+        while (Date.now() < deadline) {
+          const { entries, next } = await this.admin(`${path}/chat?after=${after}&wait_ms=${deadline - Date.now()}`);
+          for (const entry of entries.filter((entry) => entry.from_bot)) {
+            seen.push(entry.text);
+            if (pattern.test(entry.text ?? "")) return entry;
+          }
+          after = next;
+        }
+        throw new Error(`no message ${pattern} reached ${user} within ${WAIT_MS} ms; it got ${JSON.stringify(seen)}`);
+      },
+      typing: async () => (await this.admin(`${path}/chat`)).typing_events,
+    };
+  }
+
+  /** Waits until somebody polls for this bot. */
+  async waitForPoll(bot, ms = WAIT_MS) {
+    const start = Date.now();
+    let version = 0;
+    while (Date.now() - start < ms) {
+      const state = await this.admin(`state?after=${version}&wait_ms=${ms - (Date.now() - start)}`);
+      if (state.bots.some(({ bot_id, polling }) => bot_id === bot.bot_id && polling > 0)) return Date.now() - start;
+      version = state.version;
+    }
+    throw new Error(`nobody polled for ${bot.bot_id} within ${ms} ms`);
+  }
+
+  /** Where our requests differed from the protocol. */
+  deviations() {
+    return this.admin("deviations");
+  }
+
+  async close() {
+    this.program.child.stdin.end();
+    await this.program.exited;
+  }
+}

@@ -1,0 +1,107 @@
+// Accounts and their settings: read from the state folder and the config, without the addon, because the
+// host lists accounts in every command. Everything here is synchronous and never throws for bad files; what
+// is wrong with a file is found, kept aside and reported by the addon when the account starts.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+
+export const CHANNEL_ID = "openclaw-weixin";
+
+/** The host's state folder, as the host itself resolves it where it tells. */
+export function resolveStateDir(runtime, env = process.env) {
+  const told = runtime?.state?.resolveStateDir?.(env);
+  if (told) return told;
+  const set = env.OPENCLAW_STATE_DIR?.trim() || env.CLAWDBOT_STATE_DIR?.trim();
+  const home = env.OPENCLAW_HOME?.trim() || homedir();
+  if (!set) return path.join(home, ".openclaw");
+  return path.resolve(set.replace(/^~(?=$|[\\/])/, home));
+}
+
+/** File-safe account id: `b0f5@im.bot` is `b0f5-im-bot`. */
+export function normalizeAccountId(id) {
+  return String(id ?? "").trim().replace(/[@.]/g, "-");
+}
+
+/** Logged-in accounts, oldest first. */
+export function listAccountIds(stateDir) {
+  const ids = readJson(path.join(stateDir, CHANNEL_ID, "accounts.json"));
+  if (!Array.isArray(ids)) return [];
+  return [...new Set(ids.filter((id) => typeof id === "string" && id.trim()).map(normalizeAccountId))];
+}
+
+/**
+ * The channel's settings for one account: `channels.openclaw-weixin.accounts.{id}` over
+ * `channels.openclaw-weixin`. Without an id, the channel's own.
+ */
+export function accountSettings(cfg, accountId) {
+  const section = plainObject(cfg?.channels?.[CHANNEL_ID]);
+  const { accounts, ...shared } = section;
+  const own = accountId ? plainObject(plainObject(accounts)[normalizeAccountId(accountId)]) : {};
+  return { ...shared, ...own, enabled: shared.enabled !== false && own.enabled !== false };
+}
+
+/** What the host passes around as "the account". Holds no secret. */
+export function resolveAccount(cfg, accountId, stateDir) {
+  const id = normalizeAccountId(accountId) || defaultAccountId(stateDir);
+  const settings = accountSettings(cfg, id);
+  const saved = plainObject(readJson(path.join(stateDir, CHANNEL_ID, "accounts", `${id}.json`)));
+  return {
+    accountId: id,
+    name: typeof settings.name === "string" ? settings.name : undefined,
+    enabled: settings.enabled,
+    configured: typeof saved.token === "string" && saved.token.trim() !== "",
+    userId: typeof saved.userId === "string" ? saved.userId : undefined,
+    dmPolicy: dmPolicy(settings),
+    allowFrom: allowList(settings),
+  };
+}
+
+/** The newest login; `default` (which is never logged in) when there is none yet. */
+export function defaultAccountId(stateDir) {
+  return listAccountIds(stateDir).at(-1) ?? "default";
+}
+
+/** What the addon needs to know to talk to the server for an account or a login. */
+export function connectionSettings(cfg, accountId) {
+  const { baseUrl, cdnBaseUrl, routeTag, botAgent } = accountSettings(cfg, accountId);
+  const text = (value) => (typeof value === "string" && value.trim() ? value.trim() : undefined);
+  return {
+    baseUrl: text(baseUrl),
+    cdnBaseUrl: text(cdnBaseUrl),
+    routeTag: text(typeof routeTag === "number" ? String(routeTag) : routeTag),
+    botAgent: text(botAgent),
+  };
+}
+
+/** Unknown policies count as the strictest that still lets the owner in. */
+export function dmPolicy(settings) {
+  const policy = settings.dmPolicy ?? "pairing";
+  return ["pairing", "allowlist", "open", "disabled"].includes(policy) ? policy : "allowlist";
+}
+
+/** `allowFrom` of the config, as clean user ids. */
+export function allowList(settings) {
+  const entries = Array.isArray(settings.allowFrom) ? settings.allowFrom : [];
+  return entries.map((entry) => normalizeUserId(entry)).filter(Boolean);
+}
+
+/** A user id without the prefixes that hosts and people put before it; ids are case-sensitive. */
+export function normalizeUserId(raw) {
+  return String(raw ?? "")
+    .trim()
+    .replace(/^(?:openclaw-weixin|weixin|wechat):/i, "")
+    .replace(/^user:/i, "")
+    .trim();
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function plainObject(value) {
+  return value !== null && typeof value === "object" && !Array.isArray(value) ? value : {};
+}

@@ -1,0 +1,133 @@
+// The channel as OpenClaw sees it: accounts, login, monitors, sends. Translation only; the work is done in the
+// addon (see port.js).
+import {
+  CHANNEL_ID,
+  connectionSettings,
+  defaultAccountId,
+  listAccountIds,
+  normalizeUserId,
+  resolveAccount,
+  resolveStateDir,
+} from "./accounts.js";
+import { handleInbound } from "./inbound.js";
+import { bumpConfig, createQrLogin, loginOnTerminal } from "./login.js";
+import { createOutbound } from "./outbound.js";
+import { createPortPool } from "./port.js";
+import { statusPatch } from "./status.js";
+
+const USER_ID = /@im\.wechat$/;
+
+/** Builds the channel for one `register` call. */
+export function createChannel(api) {
+  const log = api.logger ?? console;
+  const stateDir = () => resolveStateDir(api.runtime);
+  const currentConfig = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.() ?? api.config;
+  const acquire = createPortPool({ stateDir, log });
+  const announce = () => bumpConfig(api.runtime?.config);
+
+  return {
+    id: CHANNEL_ID,
+    meta: {
+      id: CHANNEL_ID,
+      label: "WeChat",
+      selectionLabel: "WeChat (Weixin, QR login)",
+      docsPath: "/channels/wechat",
+      docsLabel: "wechat",
+      blurb: "WeChat direct messages over Tencent's iLink bot API; log in by scanning a QR code.",
+      order: 75,
+    },
+    capabilities: { chatTypes: ["direct"], media: false, blockStreaming: false },
+    configSchema: { schema: { type: "object", additionalProperties: true } },
+    reload: { configPrefixes: [`channels.${CHANNEL_ID}`] },
+    messaging: {
+      normalizeTarget: (raw) => normalizeUserId(raw) || undefined,
+      targetResolver: {
+        looksLikeId: (raw) => USER_ID.test(normalizeUserId(raw)),
+        hint: "<user id>@im.wechat, as in a message that the user has sent to this bot",
+      },
+    },
+    config: {
+      listAccountIds: () => listAccountIds(stateDir()),
+      defaultAccountId: () => defaultAccountId(stateDir()),
+      resolveAccount: (cfg, accountId) => resolveAccount(cfg, accountId, stateDir()),
+      isEnabled: (account) => account.enabled,
+      disabledReason: () => `disabled in the config (channels.${CHANNEL_ID})`,
+      isConfigured: (account) => account.configured,
+      unconfiguredReason: () => `not logged in; run \`openclaw channels login --channel ${CHANNEL_ID}\``,
+      describeAccount,
+      resolveAllowFrom: ({ cfg, accountId }) => resolveAccount(cfg, accountId, stateDir()).allowFrom,
+    },
+    pairing: { idLabel: "WeChat user id", normalizeAllowEntry: normalizeUserId },
+    security: {
+      resolveDmPolicy: ({ account }) => ({
+        policy: account.dmPolicy,
+        allowFrom: account.allowFrom,
+        policyPath: `channels.${CHANNEL_ID}.dmPolicy`,
+        allowFromPath: `channels.${CHANNEL_ID}.allowFrom`,
+        approveHint: `openclaw pairing approve ${CHANNEL_ID} <code>`,
+        normalizeEntry: normalizeUserId,
+      }),
+    },
+    outbound: createOutbound({ acquire, stateDir }),
+    status: {
+      defaultRuntime: { accountId: "default", running: false, lastError: null },
+      buildAccountSnapshot: ({ account, runtime }) => ({ ...runtime, ...describeAccount(account) }),
+      buildChannelSummary: ({ snapshot }) => ({
+        configured: snapshot.configured ?? false,
+        running: snapshot.running ?? false,
+        connected: snapshot.connected ?? false,
+        lastError: snapshot.lastError ?? null,
+      }),
+    },
+    auth: {
+      login: ({ cfg, accountId, runtime }) =>
+        loginOnTerminal({ cfg, accountId, acquire, announce, print: (text) => runtime.log(text) }),
+    },
+    gateway: {
+      startAccount: (ctx) => runAccount(ctx, { api, acquire, currentConfig, log }),
+      ...createQrLogin({ acquire, announce, currentConfig }),
+    },
+  };
+}
+
+function describeAccount(account) {
+  const { accountId, name, enabled, configured, dmPolicy, allowFrom } = account;
+  return { accountId, name, enabled, configured, dmPolicy, allowFrom };
+}
+
+/** Runs one account until its signal is aborted. */
+async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }) {
+  const { accountId, account, abortSignal: signal } = ctx;
+  const log = ctx.log ?? fallbackLog;
+  const channelRuntime = ctx.channelRuntime ?? api.runtime?.channel;
+  if (!channelRuntime) {
+    throw new Error("This OpenClaw gives plugins no channel runtime; update it with `npm i -g openclaw@latest`.");
+  }
+  if (signal.aborted) return;
+  const port = await acquire();
+  const deps = { port, account, channelRuntime, currentConfig, signal, log };
+  const unlisten = port.listen(accountId, {
+    inbound: (event) => {
+      ctx.setStatus({ ...ctx.getStatus(), lastInboundAt: Date.now() });
+      void handleInbound(event, deps);
+    },
+    status: (event) => ctx.setStatus({ ...ctx.getStatus(), ...statusPatch(event) }),
+  });
+  try {
+    if (signal.aborted) return;
+    await port.call("account.start", { accountId, ...connectionSettings(currentConfig(), accountId) });
+    log.info(`[${accountId}] WeChat account started`);
+    await aborted(signal);
+  } finally {
+    unlisten();
+    await port.call("account.stop", { accountId }).catch(() => {});
+    await port.release();
+  }
+}
+
+function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", resolve, { once: true });
+  });
+}

@@ -1,0 +1,31 @@
+// Finds and loads the native addon. Our own, because the stock napi loader spawns processes to look at the libc.
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+
+/** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`, `win32-x64-msvc` … */
+export function platformName({ platform, arch, report } = process) {
+  if (platform === "win32") return `win32-${arch}-msvc`;
+  if (platform !== "linux") return `${platform}-${arch}`;
+  // Without this the report looks up the names of all open connections, which takes seconds.
+  if (report) report.excludeNetwork = true;
+  return `linux-${arch}-${report?.getReport().header.glibcVersionRuntime ? "gnu" : "musl"}`;
+}
+
+/** The addon's exports, from the package of this platform or from the one that is bundled. */
+export function loadAddon(load = require) {
+  const name = platformName();
+  const tried = [];
+  for (const request of [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]) {
+    try {
+      return load(request);
+    } catch (error) {
+      tried.push(`${request}: ${String(error?.message ?? error).split("\n")[0]}`);
+    }
+  }
+  throw new Error(
+    `openclaw-weixin has no addon for ${name} that loads here (${tried.join("; ")}); ` +
+      "reinstall it with `openclaw plugins install openclaw-weixin --force`, and if that does not help, " +
+      "report your platform.",
+  );
+}

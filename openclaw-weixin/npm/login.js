@@ -1,0 +1,210 @@
+// Login by QR code: on a terminal, and in steps for the host's own pages.
+import { CHANNEL_ID, connectionSettings } from "./accounts.js";
+import { createLineReader } from "./lines.js";
+
+const RETRY = `run \`openclaw channels login --channel ${CHANNEL_ID}\` again`;
+
+/**
+ * `openclaw channels login`: draws the code, follows the phone, asks for the digits when the phone shows some.
+ *
+ * @param {object} deps
+ * @param {object} deps.cfg
+ * @param {string} [deps.accountId]
+ * @param {(text: string) => void} deps.print
+ * @param {() => Promise<object>} deps.acquire opens the message port
+ * @param {() => Promise<void>} deps.announce makes a running gateway pick the account up
+ * @param {import("node:stream").Readable} [deps.input]
+ */
+export async function loginOnTerminal({ cfg, accountId, print, acquire, announce, input = process.stdin }) {
+  const port = await acquire();
+  const lines = createLineReader(input);
+  let loginId;
+  try {
+    const started = await port.call("login.start", connectionSettings(cfg, accountId));
+    loginId = started.loginId;
+    drawCode(started.qr, print);
+    for (;;) {
+      const event = await port.call("login.next", { loginId });
+      switch (event.event) {
+        case "scanned":
+          print("Scanned. Confirm the login on your phone.");
+          break;
+        case "verifyCodeNeeded":
+          print(
+            event.retry
+              ? "The digits did not match. Type the digits that your phone shows now:"
+              : "Type the digits that your phone shows:",
+          );
+          await port.call("login.verify", { loginId, code: await nextCode(lines) });
+          break;
+        case "refreshed":
+          print("\nThe QR code has expired; here is a new one.");
+          drawCode(event.qr, print);
+          break;
+        case "redirected":
+          break;
+        case "alreadyBound":
+          print("This WeChat account is already connected to this OpenClaw; nothing has changed.");
+          return;
+        case "confirmed":
+          print(`Connected: account ${event.accountId}.`);
+          await announceOrExplain(announce, print);
+          return;
+        default:
+          throw new Error(event.message ?? `The login failed (${event.event}); ${RETRY}.`);
+      }
+    }
+  } finally {
+    lines.close();
+    if (loginId) await port.call("login.cancel", { loginId }).catch(() => {});
+    await port.release();
+  }
+}
+
+async function nextCode(lines) {
+  for (;;) {
+    const line = await lines.next();
+    if (line === undefined) {
+      throw new Error(`The input ended before the digits came; ${RETRY} in a terminal, or pipe the digits in.`);
+    }
+    const code = line.replace(/\s/g, "");
+    if (code) return code;
+  }
+}
+
+function drawCode(qr, print) {
+  print(`\nScan this code with WeChat on your phone:\n\n${qr.terminal}\n`);
+  print(`Or open this link in WeChat: ${qr.url}\n`);
+}
+
+async function announceOrExplain(announce, print) {
+  try {
+    await announce();
+  } catch (error) {
+    print(
+      `The login is saved, but the gateway could not be told (${error.message}); ` +
+        "run `openclaw gateway restart` if it is running.",
+    );
+  }
+}
+
+/**
+ * Touches the channel's config after a login: the gateway watches the config file and restarts the channel,
+ * which lists its accounts anew.
+ *
+ * @param {object} config `api.runtime.config`
+ */
+export async function bumpConfig(config, now = new Date()) {
+  const touch = (draft) => {
+    draft.channels ??= {};
+    draft.channels[CHANNEL_ID] = {
+      ...draft.channels[CHANNEL_ID],
+      channelConfigUpdatedAt: now.toISOString(),
+    };
+  };
+  if (config?.mutateConfigFile) {
+    await config.mutateConfigFile({ afterWrite: { mode: "auto" }, mutate: touch });
+  } else if (config?.loadConfig && config?.writeConfigFile) {
+    const draft = structuredClone(await config.loadConfig());
+    touch(draft);
+    await config.writeConfigFile(draft);
+  } else {
+    throw new Error("this host offers plugins no way to change the config");
+  }
+}
+
+/** `loginWithQrStart` / `loginWithQrWait`: the same login, asked for step by step. */
+export function createQrLogin({ acquire, announce, currentConfig }) {
+  const sessions = new Map();
+
+  async function end(session) {
+    sessions.delete(session.loginId);
+    await session.port.call("login.cancel", { loginId: session.loginId }).catch(() => {});
+    await session.port.release();
+  }
+
+  return {
+    async loginWithQrStart({ accountId } = {}) {
+      // One login at a time: an abandoned page must not keep its poll going.
+      for (const old of [...sessions.values()]) await end(old);
+      const port = await acquire();
+      try {
+        const { loginId, qr } = await port.call("login.start", connectionSettings(currentConfig(), accountId));
+        sessions.set(loginId, { loginId, port, qr, next: undefined });
+        return {
+          sessionKey: loginId,
+          qrDataUrl: qr.pngDataUrl,
+          message: `Scan the code with WeChat on your phone, or open ${qr.url} there.`,
+        };
+      } catch (error) {
+        await port.release();
+        throw error;
+      }
+    },
+
+    async loginWithQrWait({ sessionKey, timeoutMs = 60_000, currentQrDataUrl } = {}) {
+      const session = sessionKey ? sessions.get(sessionKey) : [...sessions.values()].at(-1);
+      if (!session) return { connected: false, message: "No login is under way; start a new one." };
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        if (currentQrDataUrl && currentQrDataUrl !== session.qr.pngDataUrl) {
+          return { connected: false, message: "Scan the new code.", qrDataUrl: session.qr.pngDataUrl };
+        }
+        // The call outlives a wait that times out: its event belongs to the next wait.
+        session.next ??= nextEvent(session);
+        const event = await before(session.next, deadline - Date.now());
+        if (!event) return { connected: false, message: "Still waiting for the phone." };
+        session.next = undefined;
+        const outcome = await step(session, event);
+        if (outcome) return outcome;
+      }
+    },
+  };
+
+  async function step(session, event) {
+    switch (event.event) {
+      case "scanned":
+      case "redirected":
+        return undefined;
+      case "refreshed":
+        session.qr = event.qr;
+        return { connected: false, message: "Scan the new code.", qrDataUrl: event.qr.pngDataUrl };
+      case "confirmed":
+        await end(session);
+        await announce().catch(() => {});
+        return { connected: true, message: `Connected: account ${event.accountId}.` };
+      case "alreadyBound":
+        await end(session);
+        return { connected: true, message: "This WeChat account is already connected." };
+      case "verifyCodeNeeded":
+        await end(session);
+        return {
+          connected: false,
+          message: `WeChat asks for digits, which this page cannot take; ${RETRY} in a terminal.`,
+        };
+      default:
+        await end(session);
+        return { connected: false, message: event.message ?? `The login failed; ${RETRY}.` };
+    }
+  }
+}
+
+/** A pending call that fails while nobody waits for it must not become an unhandled rejection. */
+function nextEvent({ port, loginId }) {
+  const event = port.call("login.next", { loginId });
+  event.catch(() => {});
+  return event;
+}
+
+/** The promise's value, or undefined after `ms`. */
+async function before(promise, ms) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

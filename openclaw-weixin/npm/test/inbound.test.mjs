@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { handleInbound } from "../inbound.js";
+import { fakeChannelRuntime, fakeLog, fakePort } from "./fakes.mjs";
+
+const MESSAGE = { messageId: "7441535359615655688", from: "owner", to: "bot", text: "hi", timestampMs: 5 };
+const EVENT = { accountId: "a", deliveryId: "d1", message: MESSAGE };
+
+function setup({ message, config = {}, signal = new AbortController().signal, port = fakePort(), ...runtime } = {}) {
+  const log = fakeLog();
+  const deps = {
+    port,
+    log,
+    signal,
+    account: { accountId: "a", userId: "owner" },
+    channelRuntime: fakeChannelRuntime(runtime),
+    currentConfig: () => ({ channels: { "openclaw-weixin": config } }),
+  };
+  return { port, log, handle: () => handleInbound({ ...EVENT, message: { ...MESSAGE, ...message } }, deps) };
+}
+
+test("a turn: typing, the reply, typing off, and only then the acknowledgement", async () => {
+  let seen;
+  const { port, handle } = setup({
+    reply: async (deliver, { ctx }) => {
+      seen = ctx;
+      await deliver({ text: "hello" });
+    },
+  });
+  await handle();
+  assert.deepEqual(
+    port.calls.map(({ method, params }) => (method === "typing" ? `typing ${params.on}` : method)),
+    ["typing true", "send.text", "typing false", "inbound.ack"],
+  );
+  const [sent] = port.called("send.text");
+  assert.equal(sent.to, "owner");
+  assert.match(sent.runId, /^[0-9a-f-]{36}$/);
+  assert.equal(seen.MessageSid, MESSAGE.messageId);
+  assert.equal(seen.SenderId, "owner");
+  assert.equal(seen.CommandAuthorized, true);
+});
+
+test("all replies of a turn carry one run id", async () => {
+  const { port, handle } = setup({
+    reply: async (deliver) => {
+      await deliver({ text: "one" });
+      await deliver({ text: " " });
+      await deliver({ text: "two" });
+    },
+  });
+  await handle();
+  const sent = port.called("send.text");
+  assert.deepEqual(sent.map(({ text }) => text), ["one", "two"]);
+  assert.equal(sent[0].runId, sent[1].runId);
+});
+
+test("a stranger gets a pairing code once, and the agent hears nothing", async () => {
+  const reply = () => assert.fail("the agent was asked");
+  const first = setup({ message: { from: "stranger" }, reply });
+  await first.handle();
+  assert.deepEqual(first.port.called("send.text"), [{ accountId: "a", to: "stranger", text: "pairing code CODE1234" }]);
+  assert.equal(first.port.called("inbound.ack").length, 1);
+  const again = setup({ message: { from: "stranger" }, reply, pairing: { code: "CODE1234", created: false } });
+  await again.handle();
+  assert.deepEqual(again.port.called("send.text"), []);
+  assert.equal(again.port.called("inbound.ack").length, 1);
+});
+
+test("a blocked sender gets nothing, and the log does not hold the text", async () => {
+  const { port, log, handle } = setup({ message: { from: "stranger", text: "psst" }, config: { dmPolicy: "allowlist" } });
+  await handle();
+  assert.deepEqual(port.calls.map(({ method }) => method), ["inbound.ack"]);
+  assert.ok(!log.lines.join().includes("psst"));
+});
+
+test("a turn that breaks is given back with the reason", async () => {
+  const { port, handle } = setup({
+    reply: async () => {
+      throw new Error("no model");
+    },
+  });
+  await handle();
+  assert.deepEqual(port.called("inbound.fail"), [{ accountId: "a", deliveryId: "d1", reason: "no model" }]);
+  assert.deepEqual(port.called("inbound.ack"), []);
+  assert.equal(port.called("typing").at(-1).on, false);
+});
+
+test("a turn that the stop cuts short is neither acknowledged nor failed", async () => {
+  for (const reason of [undefined, new Error("aborted")]) {
+    const controller = new AbortController();
+    const { port, handle } = setup({
+      signal: controller.signal,
+      reply: async () => {
+        controller.abort();
+        if (reason) throw reason;
+      },
+    });
+    await handle();
+    assert.deepEqual(port.calls.map(({ method }) => method).filter((method) => method.startsWith("inbound")), []);
+  }
+});
+
+test("typing that fails disturbs nothing", async () => {
+  const port = fakePort({ typing: () => Promise.reject(new Error("no ticket")) });
+  const { handle } = setup({ port, reply: (deliver) => deliver({ text: "hello" }) });
+  await handle();
+  assert.equal(port.called("inbound.ack").length, 1);
+});
+
+test("a quote becomes the host's reply fields", async () => {
+  let seen;
+  const { handle } = setup({
+    message: { replyTo: { messageId: "9", text: "before" } },
+    reply: async (_, { ctx }) => {
+      seen = ctx;
+    },
+  });
+  await handle();
+  assert.deepEqual(
+    [seen.ReplyToId, seen.ReplyToBody, seen.ReplyToIsQuote],
+    ["9", "before", true],
+  );
+});

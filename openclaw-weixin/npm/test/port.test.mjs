@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { loadAddon, platformName } from "../loader.js";
+import { createPortPool } from "../port.js";
+import { fakeLog } from "./fakes.mjs";
+
+/** An addon whose hosts can be watched. */
+function fakeAddon({ fail } = {}) {
+  const hosts = [];
+  class Host {
+    constructor(onEvent) {
+      this.emit = (event) => onEvent(JSON.stringify(event));
+      this.closed = false;
+      hosts.push(this);
+    }
+    async call(method, params) {
+      if (method === fail) throw Object.assign(new Error("cannot write the state folder"), { code: "state" });
+      return JSON.stringify({ method, params: JSON.parse(params) });
+    }
+    async close() {
+      this.closed = true;
+    }
+  }
+  return { hosts, load: () => ({ Host }) };
+}
+
+function pool(addon, log = fakeLog()) {
+  return createPortPool({ stateDir: () => "/state", log, load: addon.load });
+}
+
+test("one port for all users, opened with the first and closed with the last", async () => {
+  const addon = fakeAddon();
+  const acquire = pool(addon);
+  assert.equal(addon.hosts.length, 0);
+  const [one, two] = [await acquire(), await acquire()];
+  assert.equal(addon.hosts.length, 1);
+  assert.deepEqual(await one.call("x", { a: 1 }), { method: "x", params: { a: 1 } });
+  await one.release();
+  await one.release();
+  assert.equal(addon.hosts[0].closed, false);
+  await two.release();
+  assert.equal(addon.hosts[0].closed, true);
+  await acquire();
+  assert.equal(addon.hosts.length, 2);
+});
+
+test("a port that cannot start is closed, and the next try gets a new one", async () => {
+  const addon = fakeAddon({ fail: "init" });
+  const acquire = pool(addon);
+  await assert.rejects(acquire(), { code: "state" });
+  await assert.rejects(acquire(), { code: "state" });
+  assert.deepEqual(addon.hosts.map((host) => host.closed), [true, true]);
+});
+
+test("events go to their account; a handler that throws is logged, not fatal", async () => {
+  const addon = fakeAddon();
+  const log = fakeLog();
+  const port = await pool(addon, log)();
+  const seen = [];
+  const stop = port.listen("a", { inbound: (event) => seen.push(event.deliveryId) });
+  port.listen("b", {
+    inbound() {
+      throw new Error("oops");
+    },
+  });
+  const [host] = addon.hosts;
+  host.emit({ type: "inbound", accountId: "a", deliveryId: "1" });
+  host.emit({ type: "inbound", accountId: "b", deliveryId: "2" });
+  host.emit({ type: "inbound", accountId: "gone", deliveryId: "3" });
+  host.emit({ type: "status", accountId: "a", state: "connected" });
+  host.emit({ type: "log", level: "warn", message: "poll failed" });
+  stop();
+  host.emit({ type: "inbound", accountId: "a", deliveryId: "4" });
+  assert.deepEqual(seen, ["1"]);
+  assert.match(log.lines[0], /^error: .*oops/);
+  assert.equal(log.lines[1], "warn: openclaw-weixin: poll failed");
+});
+
+test("platforms have npm's names", () => {
+  const report = (header) => ({ getReport: () => ({ header }) });
+  assert.equal(platformName({ platform: "linux", arch: "x64", report: report({ glibcVersionRuntime: "2.39" }) }), "linux-x64-gnu");
+  assert.equal(platformName({ platform: "linux", arch: "arm64", report: report({}) }), "linux-arm64-musl");
+  assert.equal(platformName({ platform: "darwin", arch: "arm64" }), "darwin-arm64");
+  assert.equal(platformName({ platform: "win32", arch: "x64" }), "win32-x64-msvc");
+});
+
+test("the platform's package comes first, then the bundled addon; none is one clear error", () => {
+  const requested = [];
+  const addon = loadAddon((request) => {
+    requested.push(request);
+    if (requested.length === 1) throw new Error("Cannot find module");
+    return { Host: class {} };
+  });
+  assert.ok(addon.Host);
+  const name = platformName();
+  assert.deepEqual(requested, [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]);
+  assert.throws(
+    () => {
+      loadAddon(() => {
+        throw new Error("GLIBC_2.99 not found\nand a trace");
+      });
+    },
+    new RegExp(`no addon for ${name}.*GLIBC_2\\.99 not found.*plugins install`),
+  );
+});
