@@ -9,7 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::agent::{BotAgent, ClientVersion};
 use crate::client::{Client, Clock, DEFAULT_BASE_URL, Inner, header_value};
 use crate::error::Error;
-use crate::hosts::{HostPolicy, is_loopback, parse_base_url};
+use crate::hosts::{HostPolicy, parse_base_url};
 use crate::retry::{Random, RetryPolicy};
 use crate::transport::{ReqwestTransport, Transport, TransportSettings};
 use crate::wire::request::BaseInfo;
@@ -121,11 +121,7 @@ impl ClientBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => {
-                // A proxy cannot reach this machine's loopback.
-                self.settings.no_proxy = is_loopback(&base_url);
-                Arc::new(ReqwestTransport::new(self.settings)?)
-            }
+            None => Arc::new(ReqwestTransport::new(self.settings)?),
         };
         let base_info =
             BaseInfo { channel_version: version.to_string(), bot_agent: self.agent.as_str().to_owned() };

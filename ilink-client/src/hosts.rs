@@ -132,11 +132,16 @@ pub(crate) fn shown(url: &Url) -> String {
 
 /// True for `localhost`, 127.0.0.0/8 and `[::1]`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
+    url.host_str().is_some_and(is_loopback_host)
+}
+
+/// The same for a host alone, as it stands in a URL.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => address.is_loopback(),
+        Ok(Host::Ipv6(address)) => address.is_loopback(),
+        Ok(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Err(_) => false,
     }
 }
 

@@ -4,13 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{Request, Response};
 pub use reqwest::Body;
 
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::hosts::is_loopback_host;
 
 /// A future that owns what it needs or borrows from `'a`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -85,18 +86,34 @@ impl From<reqwest::Error> for TransportError {
     }
 }
 
+/// One transport for many clients.
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
+        (**self).send(request)
+    }
+
+    fn reset(&self) {
+        (**self).reset();
+    }
+}
+
 /// The default transport.
 pub(crate) struct ReqwestTransport {
-    client: RwLock<reqwest::Client>,
-    /// How to make the client anew; `None` for a client that the user brought.
+    clients: RwLock<Clients>,
+    /// How to make the clients anew; `None` for a client that the user brought.
     settings: Option<TransportSettings>,
+}
+
+struct Clients {
+    remote: reqwest::Client,
+    /// For this machine, which no proxy can reach; made when it is first needed.
+    local: Option<reqwest::Client>,
 }
 
 /// What the default transport is made of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransportSettings {
     pub(crate) proxy: Option<reqwest::Proxy>,
-    pub(crate) no_proxy: bool,
     pub(crate) roots: Vec<Vec<u8>>,
 }
 
@@ -105,30 +122,42 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ReqwestTransport {
     pub(crate) fn new(settings: TransportSettings) -> Result<Self, Error> {
-        Ok(Self { client: RwLock::new(settings.build()?), settings: Some(settings) })
+        let clients = Clients { remote: settings.build(true)?, local: None };
+        Ok(Self { clients: RwLock::new(clients), settings: Some(settings) })
     }
 
     pub(crate) fn from_client(client: reqwest::Client) -> Self {
-        Self { client: RwLock::new(client), settings: None }
+        Self { clients: RwLock::new(Clients { remote: client, local: None }), settings: None }
     }
 
-    fn client(&self) -> reqwest::Client {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn client(&self, host: &str) -> Result<reqwest::Client, Error> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(settings) = self.settings.as_ref().filter(|_| is_loopback_host(host)) else {
+            return Ok(clients.remote.clone());
+        };
+        if let Some(local) = &clients.local {
+            return Ok(local.clone());
+        }
+        drop(clients);
+        let local = settings.build(false)?;
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).local = Some(local.clone());
+        Ok(local)
     }
 }
 
 impl Transport for ReqwestTransport {
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
-        let client = self.client();
+        let client = self.client(request.uri().host().unwrap_or_default());
         Box::pin(async move {
+            let client = client.map_err(TransportError::connect)?;
             let request = reqwest::Request::try_from(request)?;
             Ok(client.execute(request).await?.into())
         })
     }
 
     fn reset(&self) {
-        if let Some(Ok(fresh)) = self.settings.as_ref().map(TransportSettings::build) {
-            *self.client.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        if let Some(Ok(remote)) = self.settings.as_ref().map(|settings| settings.build(true)) {
+            *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Clients { remote, local: None };
         }
     }
 }
@@ -140,15 +169,15 @@ impl fmt::Debug for ReqwestTransport {
 }
 
 impl TransportSettings {
-    fn build(&self) -> Result<reqwest::Client, Error> {
+    fn build(&self, proxied: bool) -> Result<reqwest::Client, Error> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             // The token must not follow a redirect to another host (field note 28); the API has none.
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        } else if self.no_proxy {
-            builder = builder.no_proxy();
+        match &self.proxy {
+            _ if !proxied => builder = builder.no_proxy(),
+            Some(proxy) => builder = builder.proxy(proxy.clone()),
+            None => {}
         }
         builder = self.tls(builder)?;
         builder.build().map_err(|error| Error::invalid("the HTTP client cannot be set up").with_source(error))
@@ -156,8 +185,6 @@ impl TransportSettings {
 
     #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
     fn tls(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, Error> {
-        use std::sync::Arc;
-
         #[cfg(feature = "rustls-ring")]
         let provider = rustls::crypto::ring::default_provider();
         #[cfg(not(feature = "rustls-ring"))]

@@ -1,2 +1,31 @@
-//! See the README.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod account;
+mod builder;
+mod channel;
+mod delivery;
+mod error;
+mod inbound;
+mod login;
+mod monitor;
+mod outbound;
+mod queue;
+mod split;
+mod state;
+mod status;
+pub mod store;
+mod typing;
+
+pub use account::{Account, AccountConfig, AccountId};
+pub use builder::ChannelBuilder;
+pub use channel::Channel;
+pub use delivery::{Deliveries, Delivery};
+pub use error::Error;
+pub use ilink_client;
+pub use inbound::Inbound;
+pub use login::{ChannelLogin, ChannelLoginEvent};
+pub use outbound::SendReport;
+pub use state::StateDir;
+pub use status::{AccountStatus, LinkState};
+pub use typing::Typing;

@@ -1,0 +1,126 @@
+//! Accounts: one logged-in bot each.
+
+use std::fmt;
+
+use ilink_client::{BotId, Credentials, Secret, UserId};
+use serde::{Deserialize, Serialize};
+
+/// The local name of an account: the bot id with `@` and `.` replaced by `-` (protocol §7), safe as a file name.
+///
+/// ```
+/// use weixin_channel::AccountId;
+/// assert_eq!(AccountId::new("b0f5860fdecb@im.bot").as_str(), "b0f5860fdecb-im-bot");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// From a bot id or from the local name. Whatever could leave a folder becomes `-`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let keep = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
+        Self(text.trim().chars().map(keep).collect())
+    }
+
+    /// The local name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The bot id, where the name is made from one.
+    #[must_use]
+    pub fn bot_id(&self) -> BotId {
+        BotId::from(match self.0.strip_suffix("-im-bot") {
+            Some(hex) => format!("{hex}@im.bot"),
+            None => self.0.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccountId({})", self.0)
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for AccountId {
+    fn from(text: String) -> Self {
+        Self::new(&text)
+    }
+}
+
+impl From<AccountId> for String {
+    fn from(id: AccountId) -> Self {
+        id.0
+    }
+}
+
+impl From<&BotId> for AccountId {
+    fn from(bot: &BotId) -> Self {
+        Self::new(bot.as_str())
+    }
+}
+
+/// An account as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// Its local name.
+    pub id: AccountId,
+    /// Its token.
+    pub token: Secret,
+    /// Where the login said its requests go.
+    pub base_url: Option<String>,
+    /// Who scanned the code.
+    pub user_id: Option<UserId>,
+}
+
+impl Account {
+    /// What the client needs.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        let mut credentials = Credentials::new(self.id.bot_id(), self.token.clone());
+        credentials.base_url.clone_from(&self.base_url);
+        credentials.user_id.clone_from(&self.user_id);
+        credentials
+    }
+}
+
+/// Settings of one account, beside what its login brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountConfig {
+    /// Where its requests go, instead of the place that the login named.
+    pub base_url: Option<String>,
+    /// Where its media lies, instead of the default CDN.
+    pub cdn_base_url: Option<String>,
+    /// `SKRouteTag` (protocol §2).
+    pub route_tag: Option<String>,
+    /// Who is talking.
+    pub bot_agent: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_folder() {
+        assert_eq!(AccountId::new("../../etc/passwd").as_str(), "------etc-passwd");
+        assert_eq!(AccountId::new("a/b\\c:d").as_str(), "a-b-c-d");
+    }
+
+    #[test]
+    fn bot_ids_there_and_back() {
+        let bot = BotId::from("b0f5860fdecb@im.bot");
+        assert_eq!(AccountId::from(&bot).bot_id(), bot);
+    }
+}

@@ -1,0 +1,170 @@
+//! How a channel is set up.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::account::AccountConfig;
+use crate::channel::{Channel, Inner};
+use crate::delivery::Deliveries;
+use crate::error::Error;
+use crate::state::StateDir;
+use crate::store::{Durability, SqliteStore, Store};
+use crate::typing::Tickets;
+
+/// Deliveries that wait for the program to ask for them.
+const DELIVERIES: usize = 16;
+
+/// Status events that wait for a listener; one that is slower misses some and can look at the snapshot.
+const EVENTS: usize = 256;
+
+/// Settings of a [`Channel`].
+#[derive(Debug, Default)]
+#[must_use = "call build() to get the channel"]
+pub struct ChannelBuilder {
+    state: Option<StateDir>,
+    store: Option<Arc<dyn Store>>,
+    durability: Durability,
+    roots: Vec<Vec<u8>>,
+    transport: Option<Arc<dyn Transport>>,
+    base_url: Option<String>,
+    hosts: HostPolicy,
+    version: Option<ClientVersion>,
+    agent: Option<BotAgent>,
+}
+
+/// What the clients of all accounts have in common.
+pub(crate) struct Settings {
+    transport: Arc<dyn Transport>,
+    base_url: Option<String>,
+    hosts: HostPolicy,
+    version: ClientVersion,
+    agent: BotAgent,
+}
+
+impl ChannelBuilder {
+    /// The OpenClaw state folder to work in; without it, the one of the [environment](StateDir::from_env).
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state = Some(StateDir::new(dir));
+        self
+    }
+
+    /// The same, with more than a path.
+    pub fn state(mut self, state: StateDir) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// A journal of your own instead of the SQLite file in the state folder.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// What a commit of the default journal survives.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Another server than Tencent's: https, or plain http on this machine.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Where tokens may go beside the base URLs that are given here.
+    pub fn hosts(mut self, hosts: HostPolicy) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The version to announce instead of ilink-client's own.
+    pub fn client_version(mut self, version: ClientVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Who is talking: your program's name and version.
+    pub fn bot_agent(mut self, agent: BotAgent) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+
+    /// Root certificates in PEM instead of the system's; may be called again.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
+    /// Sends through something else than reqwest.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The channel, and the messages that come in once accounts are started.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written, the journal cannot be opened, or a setting is unusable.
+    pub fn build(self) -> Result<(Channel, Deliveries), Error> {
+        let state = self.state.or_else(StateDir::from_env).ok_or(Error::NoStateDir)?;
+        state.prepare()?;
+        let store = match self.store {
+            Some(store) => store,
+            None => Arc::new(SqliteStore::open(&state.journal_path(), self.durability)?),
+        };
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => {
+                let builder = self
+                    .roots
+                    .into_iter()
+                    .fold(Client::builder(), ilink_client::ClientBuilder::root_certificates);
+                builder.build()?.transport().clone()
+            }
+        };
+        let settings = Settings {
+            transport,
+            base_url: self.base_url,
+            hosts: self.hosts,
+            version: self.version.unwrap_or_else(ClientVersion::own),
+            agent: self.agent.unwrap_or_default(),
+        };
+        // An unusable base URL is better known now than at the first login.
+        settings.client(&AccountConfig::default())?;
+        let (deliveries, receiver) = mpsc::channel(DELIVERIES);
+        let channel = Channel::from_inner(Inner {
+            state,
+            store,
+            settings,
+            deliveries,
+            events: broadcast::channel(EVENTS).0,
+            running: tokio::sync::Mutex::default(),
+            statuses: Mutex::new(HashMap::new()),
+            tickets: Tickets::default(),
+        });
+        Ok((channel, Deliveries(receiver)))
+    }
+}
+
+impl Settings {
+    pub(crate) fn client(&self, config: &AccountConfig) -> Result<Client, Error> {
+        let agent = config.bot_agent.as_deref().map_or_else(|| self.agent.clone(), BotAgent::new);
+        let mut builder = Client::builder()
+            .transport(self.transport.clone())
+            .hosts(self.hosts.clone())
+            .client_version(self.version)
+            .bot_agent(agent);
+        if let Some(url) = config.base_url.as_ref().or(self.base_url.as_ref()) {
+            builder = builder.base_url(url);
+        }
+        if let Some(tag) = &config.route_tag {
+            builder = builder.route_tag(tag);
+        }
+        Ok(builder.build()?)
+    }
+}

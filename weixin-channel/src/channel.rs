@@ -1,0 +1,267 @@
+//! The channel: any number of accounts over one state folder.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use ilink_client::{Bot, Client};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::account::{Account, AccountConfig, AccountId};
+use crate::builder::{ChannelBuilder, Settings};
+use crate::delivery::Delivery;
+use crate::error::Error;
+use crate::monitor::Monitor;
+use crate::state::StateDir;
+use crate::status::{AccountStatus, LinkState, StatusCell};
+use crate::store::Store;
+use crate::typing::Tickets;
+
+/// How long a stop waits for a monitor before it is cut off (invariant 10).
+const STOP: Duration = Duration::from_millis(900);
+
+/// Any number of accounts over one state folder. Cheap to clone; the accounts stop when the last clone is dropped.
+///
+/// Everything runs on the tokio runtime that [`start`](Self::start) is called on.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), weixin_channel::Error> {
+/// use weixin_channel::Channel;
+///
+/// let (channel, mut deliveries) = Channel::builder().state_dir("state").build()?;
+/// for account in channel.accounts()? {
+///     channel.start(&account.id, Default::default()).await?;
+/// }
+/// while let Some(delivery) = deliveries.next().await {
+///     delivery.reply(&format!("echo: {}", delivery.inbound.text)).await?;
+///     delivery.ack().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Channel {
+    inner: Arc<Inner>,
+}
+
+/// What a monitor holds of its channel, so that it does not keep it alive.
+#[derive(Clone)]
+pub(crate) struct WeakChannel(Weak<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) state: StateDir,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) events: broadcast::Sender<AccountStatus>,
+    pub(crate) running: tokio::sync::Mutex<HashMap<AccountId, Running>>,
+    pub(crate) statuses: Mutex<HashMap<AccountId, StatusCell>>,
+    pub(crate) tickets: Tickets,
+}
+
+/// A started account.
+pub(crate) struct Running {
+    account: Account,
+    config: AccountConfig,
+    bot: Bot,
+    /// Dropping it stops the monitor, as sending `true` does.
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Channel {
+    /// Settings first; then the channel and the messages that come in.
+    pub fn builder() -> ChannelBuilder {
+        ChannelBuilder::default()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &StateDir {
+        &self.inner.state
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.inner.tickets
+    }
+
+    /// All accounts that have a token, oldest first.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or is damaged.
+    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+        self.inner.state.accounts()
+    }
+
+    /// Starts an account: from now on its messages come. Starting one that runs is no error; one that runs with
+    /// another token or other settings is started anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAccount`], [`Error::Locked`], or if its files or settings are unusable. What the server says is
+    /// no error here but a [status](Self::status).
+    pub async fn start(&self, id: &AccountId, config: AccountConfig) -> Result<(), Error> {
+        let mut all = self.inner.running.lock().await;
+        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
+        let same = |running: &Running| {
+            !running.task.is_finished() && running.account == account && running.config == config
+        };
+        if all.get(id).is_some_and(same) {
+            return Ok(());
+        }
+        if let Some(running) = all.remove(id) {
+            running.stop().await;
+        }
+        let bot = self.bot_for(&account, &config)?;
+        let lock = self.inner.state.lock(id)?;
+        self.take_over(id).await?;
+        let (stop, stopped) = watch::channel(false);
+        let monitor = Monitor {
+            account: id.clone(),
+            bot: bot.clone(),
+            store: self.inner.store.clone(),
+            state: self.inner.state.clone(),
+            status: self.status_cell(id),
+            channel: WeakChannel(Arc::downgrade(&self.inner)),
+            deliveries: self.inner.deliveries.clone(),
+            stop: stopped,
+            lock,
+        };
+        let task = tokio::spawn(monitor.run());
+        all.insert(id.clone(), Running { account, config, bot, stop, task });
+        Ok(())
+    }
+
+    /// Stops an account, within a second, whatever is in flight. Stopping one that does not run is no error. Messages
+    /// that are with a handler can still be acknowledged.
+    pub async fn stop(&self, id: &AccountId) {
+        let running = self.inner.running.lock().await.remove(id);
+        if let Some(running) = running {
+            running.stop().await;
+        }
+    }
+
+    /// Stops all accounts, within a second.
+    pub async fn stop_all(&self) {
+        let all: Vec<_> = self.inner.running.lock().await.drain().map(|(_, running)| running).collect();
+        // All are told first, so that they end side by side.
+        for running in &all {
+            running.stop.send_replace(true);
+        }
+        for running in all {
+            running.stop().await;
+        }
+    }
+
+    /// Stops an account and forgets it: token, cursor, context tokens, journal.
+    ///
+    /// # Errors
+    /// If a file or the journal cannot be written.
+    pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
+        self.stop(id).await;
+        self.inner.state.remove_account(id)?;
+        self.inner.store.forget(id).await
+    }
+
+    /// How an account is doing.
+    #[must_use]
+    pub fn status(&self, id: &AccountId) -> AccountStatus {
+        let statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        statuses.get(id).map_or_else(|| AccountStatus::stopped(id.clone()), StatusCell::get)
+    }
+
+    /// Each change of an account's state from now on.
+    #[must_use]
+    pub fn status_events(&self) -> broadcast::Receiver<AccountStatus> {
+        self.inner.events.subscribe()
+    }
+
+    /// The bot of an account, running or not.
+    ///
+    /// # Errors
+    /// If there is no such account, or its files or settings are unusable.
+    pub async fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
+        if let Some(running) = self.inner.running.lock().await.get(id) {
+            return Ok(running.bot.clone());
+        }
+        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
+        self.bot_for(&account, &AccountConfig::default())
+    }
+
+    /// A client with the channel's settings and those of an account.
+    pub(crate) fn client_for(&self, config: &AccountConfig) -> Result<Client, Error> {
+        self.inner.settings.client(config)
+    }
+
+    fn bot_for(&self, account: &Account, config: &AccountConfig) -> Result<Bot, Error> {
+        let mut credentials = account.credentials();
+        if config.base_url.is_some() {
+            credentials.base_url.clone_from(&config.base_url);
+        }
+        Ok(self.client_for(config)?.bot(credentials)?)
+    }
+
+    /// What the official plugin left: its cursor and context tokens go into the journal the first time.
+    async fn take_over(&self, id: &AccountId) -> Result<(), Error> {
+        if self.inner.store.cursor(id).await?.is_some() {
+            return Ok(());
+        }
+        let cursor = self.inner.state.read_cursor(id)?.unwrap_or_default();
+        let tokens = self.inner.state.read_context_tokens(id)?;
+        let tokens: Vec<_> = tokens.into_iter().map(|(user, token)| (user.into(), token.into())).collect();
+        self.inner.store.take_over(id, &cursor, &tokens).await
+    }
+
+    fn status_cell(&self, id: &AccountId) -> StatusCell {
+        let mut statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        statuses
+            .entry(id.clone())
+            .or_insert_with(|| StatusCell::new(id.clone(), self.inner.events.clone()))
+            .clone()
+    }
+
+    pub(crate) fn note_outbound(&self, id: &AccountId) {
+        self.status_cell(id).update(|status| status.last_outbound = Some(SystemTime::now()));
+    }
+}
+
+impl WeakChannel {
+    pub(crate) fn upgrade(&self) -> Option<Channel> {
+        self.0.upgrade().map(|inner| Channel { inner })
+    }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        let abort = self.task.abort_handle();
+        if timeout(STOP, self.task).await.is_err() {
+            tracing::warn!(account = %self.account.id, "the monitor did not end in time and was cut off");
+            abort.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let states: Vec<(AccountId, LinkState)> =
+            statuses.iter().map(|(id, cell)| (id.clone(), cell.get().state)).collect();
+        f.debug_struct("Channel")
+            .field("state", &self.inner.state)
+            .field("accounts", &states)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! A message on its way to a handler, and the way back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::account::AccountId;
+use crate::channel::Channel;
+use crate::error::Error;
+use crate::inbound::Inbound;
+use crate::outbound::SendReport;
+use crate::store::{Entry, Store};
+
+/// A message that waits for its acknowledgement.
+///
+/// [`ack`](Self::ack) it once it is taken care of for good. Until then it is in the journal and comes again: after a
+/// failure, after the delivery is dropped, and after a restart. The next message of the same user comes only then.
+#[must_use = "a delivery that is dropped comes again"]
+pub struct Delivery {
+    /// Which account it came to.
+    pub account: AccountId,
+    /// Its number in the journal.
+    pub id: i64,
+    /// The message.
+    pub inbound: Inbound,
+    pub(crate) channel: Channel,
+    pub(crate) settler: Option<Settler>,
+}
+
+/// The way back to the monitor.
+pub(crate) struct Settler {
+    pub(crate) entry: Entry,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settled: mpsc::UnboundedSender<Settled>,
+}
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    Done(Entry),
+    Failed(Entry, String),
+}
+
+impl Delivery {
+    /// The message is taken care of: it does not come again.
+    ///
+    /// # Errors
+    /// If the journal cannot be written; then it may come again after a restart.
+    pub async fn ack(mut self) -> Result<(), Error> {
+        let Some(settler) = self.settler.take() else { return Ok(()) };
+        let result = settler.store.done(&self.account, settler.entry.id).await;
+        // A monitor that has stopped meanwhile finds the truth in the journal.
+        let _ = settler.settled.send(Settled::Done(settler.entry));
+        result
+    }
+
+    /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead
+    /// letter with this reason.
+    pub fn fail(mut self, reason: impl Into<String>) {
+        self.give_back(reason.into());
+    }
+
+    /// Answers with a text.
+    ///
+    /// # Errors
+    /// As [`Channel::send_text`].
+    pub async fn reply(&self, text: &str) -> Result<SendReport, Error> {
+        self.channel.send_text(&self.account, self.inbound.from.as_str(), text, None).await
+    }
+
+    /// The channel that it came from.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    fn give_back(&mut self, reason: String) {
+        if let Some(settler) = self.settler.take() {
+            let _ = settler.settled.send(Settled::Failed(settler.entry, reason));
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.give_back("the handler ended without acknowledging it".to_owned());
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("account", &self.account)
+            .field("id", &self.id)
+            .field("message_id", &self.inbound.message_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The messages of all accounts that run in a channel; from [`Channel::deliveries`].
+#[derive(Debug)]
+pub struct Deliveries(pub(crate) mpsc::Receiver<Delivery>);
+
+impl Deliveries {
+    /// The next message; `None` once the channel is gone. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        self.0.recv().await
+    }
+}

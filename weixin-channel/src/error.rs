@@ -1,0 +1,158 @@
+//! One error type: what went wrong, with what, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::account::AccountId;
+
+/// Why a call failed. `Display` is one sentence that names the thing and says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder of the state folder cannot be read or written.
+    State {
+        /// Which one.
+        path: PathBuf,
+        /// What was to be done with it: `read`, `write`, …
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file of the state folder cannot be understood. It was kept under another name, never overwritten.
+    Corrupt {
+        /// Where it was.
+        path: PathBuf,
+        /// Where it is now.
+        kept: PathBuf,
+    },
+    /// The journal cannot be read or written.
+    Store(Box<dyn std::error::Error + Send + Sync>),
+    /// The journal was written by a newer version of this crate; the number is its format.
+    NewerStore(i64),
+    /// There is no such account here.
+    UnknownAccount(AccountId),
+    /// Another process has this account.
+    Locked {
+        /// Which account.
+        account: AccountId,
+        /// What the other process wrote about itself.
+        holder: String,
+    },
+    /// The user has not written to this account yet, so there is no context token to answer with.
+    NoContext {
+        /// The account.
+        account: AccountId,
+        /// The user, as given.
+        user: String,
+    },
+    /// The server refused, or could not be reached.
+    Client(ilink_client::Error),
+    /// A message of several parts was sent in part only.
+    Partial {
+        /// How many parts were accepted.
+        accepted: usize,
+        /// Of how many.
+        of: usize,
+        /// Why the next one was not.
+        source: ilink_client::Error,
+    },
+    /// No state folder was given, and the environment names none.
+    NoStateDir,
+}
+
+impl Error {
+    /// A short name that stays the same over versions, for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        use ilink_client::ErrorKind as Kind;
+        match self {
+            Self::State { .. } => "state-unusable",
+            Self::Corrupt { .. } => "state-corrupt",
+            Self::Store(_) => "store-failed",
+            Self::NewerStore(_) => "store-newer",
+            Self::UnknownAccount(_) => "unknown-account",
+            Self::Locked { .. } => "account-locked",
+            Self::NoContext { .. } => "no-context",
+            Self::NoStateDir => "no-state-dir",
+            Self::Client(error) | Self::Partial { source: error, .. } => match error.kind() {
+                Kind::InvalidInput => "invalid-input",
+                Kind::HostNotAllowed => "host-not-allowed",
+                Kind::Connect => "unreachable",
+                Kind::Timeout => "timed-out",
+                Kind::Login => "login-failed",
+                Kind::Api if error.is_stale_session() => "needs-login",
+                Kind::Api => "rejected",
+                _ => "bad-answer",
+            },
+        }
+    }
+
+    pub(crate) fn state(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::State { path, action, source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State { path, action, source } => write!(
+                f,
+                "cannot {action} {}: {source}; check its permissions and the free space, or choose another state folder \
+                 (OPENCLAW_STATE_DIR)",
+                path.display()
+            ),
+            Self::Corrupt { path, kept } => write!(
+                f,
+                "{} is damaged; it was kept as {}: repair it and put it back, or try again to go on with what else is there",
+                path.display(),
+                kept.display()
+            ),
+            Self::Store(error) => {
+                write!(f, "the journal failed ({error}); check the free space of the state folder")
+            }
+            Self::NewerStore(format) => {
+                write!(f, "the journal was written by a newer version (format {format}): update this program")
+            }
+            Self::UnknownAccount(account) => {
+                write!(f, "there is no account {account} here: log in by QR code, or list the accounts")
+            }
+            Self::Locked { account, holder } => {
+                write!(f, "account {account} is in use by another process ({holder}): stop that one first")
+            }
+            Self::NoContext { account, user } => write!(
+                f,
+                "{user} has not written to account {account} yet, and WeChat delivers answers only: ask them to write first"
+            ),
+            Self::Client(error) => error.fmt(f),
+            Self::Partial { accepted, of, source } => {
+                write!(f, "only {accepted} of {of} parts of the message were accepted: {source}")
+            }
+            Self::NoStateDir => f.write_str("no state folder: give one, or set OPENCLAW_STATE_DIR"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::State { source, .. } => Some(source),
+            Self::Store(source) => Some(&**source),
+            Self::Client(source) | Self::Partial { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<ilink_client::Error> for Error {
+    fn from(error: ilink_client::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}

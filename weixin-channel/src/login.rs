@@ -1,0 +1,91 @@
+//! Login by QR code, with the account stored at its end.
+
+use ilink_client::{Login, LoginCode, LoginEvent, LoginInput};
+
+use crate::account::{AccountConfig, AccountId};
+use crate::channel::Channel;
+use crate::error::Error;
+
+/// A login whose account is stored once it is confirmed; from [`Channel::login`].
+#[derive(Debug)]
+#[must_use = "a login does nothing unless it is asked for events"]
+pub struct ChannelLogin {
+    channel: Channel,
+    login: Login,
+}
+
+/// What happens in a login.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ChannelLoginEvent {
+    /// Something on the way: a code to show, digits to ask for, …
+    Progress(LoginEvent),
+    /// Done: the account is stored. Start it.
+    LoggedIn {
+        /// The new account.
+        account: AccountId,
+        /// Older accounts of the same user; the server has unbound them, and they are stopped and retired.
+        retired: Vec<AccountId>,
+    },
+    /// The bot is bound to this installation already; its account is still good.
+    AlreadyBound,
+}
+
+impl Channel {
+    /// Starts a login. The tokens that are here already go along, so that the server can say "already bound".
+    ///
+    /// # Errors
+    /// If the state folder cannot be written: better now than after the scan. If a setting is unusable.
+    pub fn login(&self, config: &AccountConfig) -> Result<ChannelLogin, Error> {
+        self.state().prepare()?;
+        let mut accounts = self.state().accounts()?;
+        accounts.reverse();
+        let tokens = accounts.into_iter().map(|account| account.token);
+        let login = self.client_for(config)?.login().local_tokens(tokens).start();
+        Ok(ChannelLogin { channel: self.clone(), login })
+    }
+}
+
+impl ChannelLogin {
+    /// The next event; `None` after the last one. Cancel-safe up to the confirmation, which is stored before this
+    /// returns.
+    pub async fn next(&mut self) -> Option<Result<ChannelLoginEvent, Error>> {
+        let event = match self.login.next().await? {
+            Ok(event) => event,
+            Err(error) => return Some(Err(error.into())),
+        };
+        Some(match event {
+            LoginEvent::Confirmed(credentials) => match self.channel.state().save_login(&credentials) {
+                Ok((account, retired)) => {
+                    for old in &retired {
+                        self.channel.stop(old).await;
+                    }
+                    Ok(ChannelLoginEvent::LoggedIn { account, retired })
+                }
+                Err(error) => Err(error),
+            },
+            LoginEvent::AlreadyBound => Ok(ChannelLoginEvent::AlreadyBound),
+            other => Ok(ChannelLoginEvent::Progress(other)),
+        })
+    }
+
+    /// Gives the digits that the phone shows.
+    ///
+    /// # Errors
+    /// If it is anything but digits.
+    pub fn verify_code(&self, digits: &str) -> Result<(), Error> {
+        Ok(self.login.verify_code(digits)?)
+    }
+
+    /// A handle that takes the digits from elsewhere.
+    #[must_use]
+    pub fn input(&self) -> LoginInput {
+        self.login.input()
+    }
+
+    /// The code to show now.
+    #[must_use]
+    pub fn code(&self) -> Option<&LoginCode> {
+        self.login.code()
+    }
+}

@@ -1,0 +1,306 @@
+//! Accounts in the state folder: an index and a file each.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use ilink_client::{Credentials, Secret, UserId};
+use serde_json::{Value, json};
+
+use super::StateDir;
+use super::files::{self, Sync, keep_aside, read_json, write_json};
+use crate::account::{Account, AccountId};
+use crate::error::Error;
+
+impl StateDir {
+    fn index(&self) -> PathBuf {
+        self.channel_dir().join("accounts.json")
+    }
+
+    /// The accounts, oldest first. Without an index, those whose files are there.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or is damaged (it is kept aside).
+    pub fn account_ids(&self) -> Result<Vec<AccountId>, Error> {
+        let Some(index) = read_json(&self.index())? else {
+            return self.accounts_on_disk();
+        };
+        let Value::Array(list) = index else {
+            let kept = keep_aside(&self.index(), "damaged")?;
+            return Err(Error::Corrupt { path: self.index(), kept });
+        };
+        let mut ids: Vec<AccountId> = Vec::new();
+        for id in list.iter().filter_map(Value::as_str).map(AccountId::new) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn accounts_on_disk(&self) -> Result<Vec<AccountId>, Error> {
+        let Ok(folder) = fs::read_dir(self.accounts_dir()) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for entry in folder {
+            let entry = entry.map_err(Error::state(self.accounts_dir(), "read"))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
+            let of_another_kind = [".sync", ".context-tokens"].iter().any(|kind| name.ends_with(kind));
+            if !of_another_kind {
+                let modified = entry.metadata().and_then(|data| data.modified()).ok();
+                found.push((modified, AccountId::new(name)));
+            }
+        }
+        found.sort();
+        found.dedup_by(|a, b| a.1 == b.1);
+        Ok(found.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// One account; `None` if it is not here or has no token. Old file names are read too.
+    ///
+    /// # Errors
+    /// If its file cannot be read, or is damaged (it is kept aside).
+    pub fn account(&self, id: &AccountId) -> Result<Option<Account>, Error> {
+        let raw = id.bot_id();
+        let text = |json: &Value, key: &str| {
+            json[key].as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+        };
+        for path in [self.account_file(id.as_str(), ".json"), self.account_file(raw.as_str(), ".json")] {
+            let Some(json) = read_json(&path)? else { continue };
+            let Some(token) = text(&json, "token") else { continue };
+            return Ok(Some(Account {
+                id: id.clone(),
+                token: Secret::from(token),
+                base_url: text(&json, "baseUrl"),
+                user_id: text(&json, "userId").map(UserId::from),
+            }));
+        }
+        // The oldest layout knew one account and kept its token apart (protocol §8).
+        let old = read_json(&self.root.join("credentials/openclaw-weixin/credentials.json"))?;
+        Ok(old.as_ref().and_then(|json| text(json, "token")).map(|token| Account {
+            id: id.clone(),
+            token: Secret::from(token),
+            base_url: None,
+            user_id: None,
+        }))
+    }
+
+    /// All accounts that have a token, oldest first.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+        let ids = self.account_ids()?;
+        ids.iter().filter_map(|id| self.account(id).transpose()).collect()
+    }
+
+    /// Stores what a login brought: the account's file, the index, and the user who scanned as an allowed
+    /// sender. Older accounts of the same user, which the server has unbound, are retired; their names are
+    /// returned (protocol §5).
+    ///
+    /// # Errors
+    /// If something cannot be written; the account's own file comes first.
+    pub fn save_login(&self, credentials: &Credentials) -> Result<(AccountId, Vec<AccountId>), Error> {
+        let id = AccountId::from(&credentials.bot_id);
+        let mut file = json!({ "token": credentials.token, "savedAt": humantime::format_rfc3339_millis(SystemTime::now()).to_string() });
+        if let Some(url) = &credentials.base_url {
+            file["baseUrl"] = json!(url);
+        }
+        if let Some(user) = &credentials.user_id {
+            file["userId"] = json!(user);
+        }
+        write_json(&self.account_file(id.as_str(), ".json"), &file, Sync::Yes)?;
+
+        let mut stale = Vec::new();
+        let mut ids = self.account_ids()?;
+        ids.retain(|other| *other != id);
+        if let Some(user) = &credentials.user_id {
+            for other in &ids {
+                if self.account(other)?.is_some_and(|account| account.user_id.as_ref() == Some(user)) {
+                    stale.push(other.clone());
+                }
+            }
+            self.allow_sender(&id, user)?;
+        }
+        ids.retain(|other| !stale.contains(other));
+        ids.push(id.clone());
+        write_json(&self.index(), &json!(ids), Sync::Yes)?;
+        for other in &stale {
+            self.retire(other)?;
+        }
+        Ok((id, stale))
+    }
+
+    /// Forgets an account: its token, cursor and context tokens.
+    ///
+    /// # Errors
+    /// If a file cannot be written or removed.
+    pub fn remove_account(&self, id: &AccountId) -> Result<(), Error> {
+        let ids: Vec<_> = self.account_ids()?.into_iter().filter(|other| other != id).collect();
+        write_json(&self.index(), &json!(ids), Sync::Yes)?;
+        for name in [id.as_str(), id.bot_id().as_str()] {
+            for suffix in [".json", ".sync.json", ".context-tokens.json"] {
+                files::remove(&self.account_file(name, suffix))?;
+            }
+        }
+        files::remove(&self.allow_from_file(id))
+    }
+
+    /// Takes an account out of use and keeps its files under other names (field note 36).
+    fn retire(&self, id: &AccountId) -> Result<(), Error> {
+        for suffix in [".json", ".sync.json", ".context-tokens.json"] {
+            let path = self.account_file(id.as_str(), suffix);
+            if path.exists() {
+                keep_aside(&path, "retired")?;
+            }
+        }
+        let allow_from = self.allow_from_file(id);
+        if allow_from.exists() {
+            keep_aside(&allow_from, "retired")?;
+        }
+        Ok(())
+    }
+
+    fn allow_from_file(&self, id: &AccountId) -> PathBuf {
+        self.credentials_dir().join(format!("openclaw-weixin-{id}-allowFrom.json"))
+    }
+
+    /// The host's list of allowed senders of an account.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged (it is kept aside).
+    pub fn allowed_senders(&self, id: &AccountId) -> Result<Vec<UserId>, Error> {
+        let json = read_json(&self.allow_from_file(id))?.unwrap_or_default();
+        let list = json["allowFrom"].as_array().into_iter().flatten();
+        Ok(list.filter_map(Value::as_str).map(UserId::from).collect())
+    }
+
+    /// Adds a sender to the host's list, which stays as it is otherwise.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn allow_sender(&self, id: &AccountId, user: &UserId) -> Result<(), Error> {
+        let path = self.allow_from_file(id);
+        let mut json = read_json(&path)?.filter(Value::is_object).unwrap_or_else(|| json!({ "version": 1 }));
+        if !json["allowFrom"].is_array() {
+            json["allowFrom"] = json!([]);
+        }
+        if let Value::Array(list) = &mut json["allowFrom"] {
+            if list.iter().any(|entry| entry.as_str() == Some(user.as_str())) {
+                return Ok(());
+            }
+            list.push(json!(user));
+        }
+        write_json(&path, &json, Sync::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(bot: &str, user: &str) -> Credentials {
+        Credentials::new(bot, "token").base_url("https://ilinkai.weixin.qq.com").user_id(user)
+    }
+
+    fn names(ids: &[AccountId]) -> Vec<&str> {
+        ids.iter().map(AccountId::as_str).collect()
+    }
+
+    #[test]
+    fn a_login_is_stored_as_the_official_plugin_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        let (id, retired) = state.save_login(&login("0afa4e1ab5c0@im.bot", "o9cq8user@im.wechat")).unwrap();
+        assert!(retired.is_empty());
+        let json = read_json(&folder.path().join("openclaw-weixin/accounts/0afa4e1ab5c0-im-bot.json"))
+            .unwrap()
+            .unwrap();
+        assert_eq!(json["token"], "token");
+        assert_eq!(json["userId"], "o9cq8user@im.wechat");
+        assert!(json["savedAt"].as_str().unwrap().ends_with('Z'));
+        let allow = folder.path().join("credentials/openclaw-weixin-0afa4e1ab5c0-im-bot-allowFrom.json");
+        assert_eq!(
+            read_json(&allow).unwrap().unwrap(),
+            json!({"version": 1, "allowFrom": ["o9cq8user@im.wechat"]})
+        );
+        assert_eq!(state.account(&id).unwrap().unwrap().credentials().bot_id.as_str(), "0afa4e1ab5c0@im.bot");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path().join("state"));
+        state.save_login(&login("0afa4e1ab5c0@im.bot", "u@im.wechat")).unwrap();
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(state.account_file("0afa4e1ab5c0-im-bot", ".json")), 0o600);
+        assert_eq!(mode(state.index()), 0o600);
+        assert_eq!(mode(state.accounts_dir()), 0o700);
+    }
+
+    #[test]
+    fn an_older_account_of_the_same_user_is_retired_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        state.save_login(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat")).unwrap();
+        state.save_login(&login("bbbbbbbbbbbb@im.bot", "two@im.wechat")).unwrap();
+        let (_, retired) = state.save_login(&login("cccccccccccc@im.bot", "one@im.wechat")).unwrap();
+        assert_eq!(names(&retired), ["aaaaaaaaaaaa-im-bot"]);
+        assert_eq!(names(&state.account_ids().unwrap()), ["bbbbbbbbbbbb-im-bot", "cccccccccccc-im-bot"]);
+        let kept = fs::read_dir(state.accounts_dir())
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        assert_eq!(kept.filter(|name| name.starts_with("aaaaaaaaaaaa-im-bot.json.retired-")).count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_index_is_kept_aside_and_the_accounts_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        state.save_login(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat")).unwrap();
+        fs::write(state.index(), "[\"aaaaaaaaaaaa-im-").unwrap();
+        let Error::Corrupt { kept, .. } = state.account_ids().unwrap_err() else { panic!("another error") };
+        assert_eq!(fs::read_to_string(kept).unwrap(), "[\"aaaaaaaaaaaa-im-");
+        assert_eq!(names(&state.account_ids().unwrap()), ["aaaaaaaaaaaa-im-bot"]);
+    }
+
+    #[test]
+    fn old_names_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        fs::create_dir_all(state.accounts_dir()).unwrap();
+        fs::write(state.accounts_dir().join("aaaaaaaaaaaa@im.bot.json"), r#"{"token":"old"}"#).unwrap();
+        fs::write(state.accounts_dir().join("aaaaaaaaaaaa@im.bot.sync.json"), r#"{"get_updates_buf":"c1"}"#)
+            .unwrap();
+        let id = AccountId::new("aaaaaaaaaaaa@im.bot");
+        assert_eq!(state.account_ids().unwrap(), std::slice::from_ref(&id));
+        assert_eq!(state.account(&id).unwrap().unwrap().token.expose(), "old");
+        assert_eq!(state.read_cursor(&id).unwrap().unwrap().as_str(), "c1");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        fs::write(&file, "in the way").unwrap();
+        let error = StateDir::new(&file).prepare().unwrap_err().to_string();
+        assert!(
+            error.contains("state/openclaw-weixin/accounts") && error.contains("OPENCLAW_STATE_DIR"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_second_process_says_who_holds_the_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        let id = AccountId::new("aaaaaaaaaaaa@im.bot");
+        let held = state.lock(&id).unwrap();
+        let error = state.lock(&id).unwrap_err().to_string();
+        assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        drop(held);
+        state.lock(&id).unwrap();
+    }
+}

@@ -1,0 +1,103 @@
+//! How an account is doing: as a snapshot, and as events when it changes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::broadcast;
+
+use crate::account::AccountId;
+
+/// How an account is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountStatus {
+    /// Which account.
+    pub account: AccountId,
+    /// The state of its link.
+    pub state: LinkState,
+    /// The last thing that went wrong, until a poll succeeds again.
+    pub last_error: Option<String>,
+    /// When the server last answered a poll.
+    pub last_poll: Option<SystemTime>,
+    /// When a message last came in.
+    pub last_inbound: Option<SystemTime>,
+    /// When a message last went out and was accepted.
+    pub last_outbound: Option<SystemTime>,
+    /// Messages in the journal that are not done.
+    pub pending: usize,
+}
+
+/// The state of an account's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// Not running here.
+    Stopped,
+    /// Started, not answered yet.
+    Starting,
+    /// Polls are answered.
+    Online,
+    /// Polls fail; they are repeated.
+    Backoff,
+    /// The server says that the token is stale; it is asked again for some time.
+    Stale,
+    /// The token is stale for good: somebody has to scan a code.
+    NeedsLogin,
+}
+
+impl LinkState {
+    /// A name that stays the same over versions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Online => "online",
+            Self::Backoff => "backoff",
+            Self::Stale => "stale",
+            Self::NeedsLogin => "needs-login",
+        }
+    }
+}
+
+impl AccountStatus {
+    pub(crate) fn stopped(account: AccountId) -> Self {
+        Self {
+            account,
+            state: LinkState::Stopped,
+            last_error: None,
+            last_poll: None,
+            last_inbound: None,
+            last_outbound: None,
+            pending: 0,
+        }
+    }
+}
+
+/// The status of a running account, shared by its monitor and those who send for it.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusCell {
+    status: Arc<Mutex<AccountStatus>>,
+    events: broadcast::Sender<AccountStatus>,
+}
+
+impl StatusCell {
+    pub(crate) fn new(account: AccountId, events: broadcast::Sender<AccountStatus>) -> Self {
+        Self { status: Arc::new(Mutex::new(AccountStatus::stopped(account))), events }
+    }
+
+    pub(crate) fn get(&self) -> AccountStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the status; a change of state or error is an event, a new time stamp is not.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut AccountStatus)) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (status.state, status.last_error.clone());
+        change(&mut status);
+        if (status.state, &status.last_error) != (before.0, &before.1) {
+            // Nobody has to listen.
+            let _ = self.events.send(status.clone());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! "Is typing", for as long as somebody works on an answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ilink_client::{Bot, TypingTicket, UserId};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::account::AccountId;
+use crate::channel::Channel;
+use crate::error::Error;
+
+/// The phone forgets the sign by itself; it is renewed at this pace (protocol §5).
+const RENEW: Duration = Duration::from_secs(5);
+
+/// An agent that works longer than this is no longer "typing".
+const LONGEST: Duration = Duration::from_secs(10 * 60);
+
+/// A ticket lives up to 24 h; a fresh one is asked for a little earlier.
+const TICKET_LIFE: Duration = Duration::from_secs(23 * 3600);
+
+/// Shows "is typing" until it is dropped, or for ten minutes. A failure is never the sender's business.
+#[derive(Debug)]
+#[must_use = "typing ends when this is dropped"]
+pub struct Typing {
+    _stop: oneshot::Sender<()>,
+}
+
+/// Tickets by account and user.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets(Mutex<HashMap<(AccountId, UserId), (TypingTicket, Instant)>>);
+
+impl Tickets {
+    fn get(&self, key: &(AccountId, UserId)) -> Option<TypingTicket> {
+        let tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.get(key).filter(|(_, made)| made.elapsed() < TICKET_LIFE).map(|(ticket, _)| ticket.clone())
+    }
+
+    fn put(&self, key: (AccountId, UserId), ticket: TypingTicket) {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.insert(key, (ticket, Instant::now()));
+    }
+}
+
+impl Channel {
+    /// Shows a user "is typing" until the returned value is dropped. Where there is no ticket to be had (field
+    /// note 18) nothing is shown.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub async fn typing(&self, account: &AccountId, to: &str) -> Result<Typing, Error> {
+        let bot = self.bot(account).await?;
+        let (stop, stopped) = oneshot::channel();
+        let (channel, account, to) = (self.clone(), account.clone(), to.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = show(&channel, &bot, account, &to, stopped).await {
+                tracing::debug!(%error, "typing is not shown");
+            }
+        });
+        Ok(Typing { _stop: stop })
+    }
+}
+
+async fn show(
+    channel: &Channel,
+    bot: &Bot,
+    account: AccountId,
+    to: &str,
+    mut stopped: oneshot::Receiver<()>,
+) -> Result<(), Error> {
+    let Some((user, token)) = channel.store().context_token(&account, crate::outbound::bare_user(to)).await?
+    else {
+        return Ok(());
+    };
+    let key = (account, user.clone());
+    let ticket = match channel.tickets().get(&key) {
+        Some(ticket) => ticket,
+        None => {
+            let Some(ticket) = bot.get_config(&user).context_token(token).await? else { return Ok(()) };
+            channel.tickets().put(key, ticket.clone());
+            ticket
+        }
+    };
+    let keep = async {
+        loop {
+            bot.send_typing(&user, ticket.clone(), true).await?;
+            sleep(RENEW).await;
+        }
+    };
+    let kept: Result<(), ilink_client::Error> = tokio::select! {
+        kept = timeout(LONGEST, keep) => kept.unwrap_or(Ok(())),
+        _ = &mut stopped => Ok(()),
+    };
+    // Always taken back, after a failure too: the first sign may have been shown.
+    bot.send_typing(&user, ticket, false).await?;
+    Ok(kept?)
+}
