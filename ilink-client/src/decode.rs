@@ -111,7 +111,7 @@ fn status_error(status: StatusCode, text: &str) -> Error {
         500.. => "the server failed: try again later",
         _ => "unexpected: check the base URL",
     };
-    let mut error = Error::new(ErrorKind::Status, format!("HTTP {} {advice}", status.as_u16()));
+    let mut error = Error::new(ErrorKind::Status, format!("HTTP {}: {advice}", status.as_u16()));
     if let Ok(envelope) = read::<Envelope>(text) {
         error = error.with_envelope(envelope.ret, envelope.errcode, envelope.errmsg);
     }

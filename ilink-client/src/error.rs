@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::endpoint::SEND_MESSAGE;
+
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
@@ -240,10 +242,11 @@ impl Error {
     fn advice(&self) -> &'static str {
         match self.retry_class() {
             RetryClass::AfterLogin => "the token is no longer valid: log in again by QR code",
-            RetryClass::Later => {
+            RetryClass::Later if self.0.endpoint == Some(SEND_MESSAGE.name) => {
                 "refused for now: wait for the user's next message (about 10 sends per inbound message, within 24 h), \
                  send more slowly, or shorten the text"
             }
+            RetryClass::Later => "refused for now: try again later",
             _ if self.is_bad_argument() => {
                 "an argument is wrong: check that the user id is spelled exactly as it came, upper and lower case \
                  included"

@@ -1,0 +1,156 @@
+//! Login: every status, digits, refreshes, redirects, resuming, and what a host must not do.
+
+use std::time::Duration;
+
+use ilink_client::{Client, ErrorKind, Login, LoginEvent, LoginSession};
+use ilink_fixtures::Simulator;
+use tokio::time::timeout;
+
+use crate::script::{InProcess, Play, Script};
+
+const CODE: &str =
+    r#"{"ret":0,"qrcode":"q1","qrcode_img_content":"https://liteapp.weixin.qq.com/q/1?CANARY"}"#;
+const CONFIRMED: &str = r#"{"ret":0,"status":"confirmed","bot_token":"CANARY","ilink_bot_id":"b@im.bot","baseurl":"https://ilinkai.weixin.qq.com","ilink_user_id":"u@im.wechat"}"#;
+
+fn status(status: &str) -> Play {
+    Play::ok(format!(r#"{{"ret":0,"status":"{status}"}}"#))
+}
+
+async fn run(mut login: Login) -> Vec<String> {
+    let mut seen = Vec::new();
+    while let Some(event) = login.next().await {
+        seen.push(match event {
+            Ok(event) => format!("{event:?}"),
+            Err(error) => format!("error: {error}"),
+        });
+    }
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_on_the_way_count_as_waiting() {
+    let script = Script::new([
+        Play::Refuse,
+        Play::ok(CODE),
+        status("wait"),
+        Play::Answer(524, String::new()),
+        Play::Break,
+        Play::ok("<html>"),
+        Play::Hang,
+        status("a new one"),
+        status("scaned"),
+        status("scaned"),
+        Play::ok(CONFIRMED),
+    ]);
+    insta::assert_snapshot!(run(script.client().login().start()).await.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn codes_that_expire_are_replaced_three_times_at_most() {
+    let script = Script::new((0..3).flat_map(|_| [Play::ok(CODE), status("expired")]));
+    insta::assert_snapshot!(run(script.client().login().start()).await.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_lacks_something_is_a_failure() {
+    let missing = r#"{"ret":0,"status":"confirmed","bot_token":"CANARY"}"#;
+    let script = Script::new([Play::ok(CODE), Play::ok(missing)]);
+    insta::assert_snapshot!(run(script.client().login().start()).await.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_followed_to_allowed_hosts_only() {
+    let to = |host: &str| Play::ok(format!(r#"{{"status":"scaned_but_redirect","redirect_host":"{host}"}}"#));
+    let script = Script::new([Play::ok(CODE), to("sh.weixin.qq.com"), Play::ok(CONFIRMED)]);
+    insta::assert_snapshot!(run(script.client().login().start()).await.join("\n"));
+    for host in [
+        "evil.example",
+        "weixin.qq.com.evil.example",
+        "sh.weixin.qq.com/x",
+        "u@sh.weixin.qq.com",
+        "127.0.0.1",
+        "10.0.0.1",
+        "",
+    ] {
+        let script = Script::new([Play::ok(CODE), to(host)]);
+        let mut login = script.client().login().start();
+        login.next().await.unwrap().unwrap();
+        let error = login.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HostNotAllowed, "{host}");
+        assert!(login.next().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_given_while_a_poll_hangs_are_sent_at_once() {
+    let script = Script::new([
+        Play::ok(CODE),
+        status("need_verifycode"),
+        Play::Hang,
+        status("scaned"),
+        Play::ok(CONFIRMED),
+    ]);
+    let mut login = script.client().login().start();
+    let input = login.input();
+    login.next().await.unwrap().unwrap();
+    assert!(matches!(login.next().await.unwrap().unwrap(), LoginEvent::VerifyCodeNeeded { wrong: false }));
+    input.verify_code("12a4").unwrap_err();
+    // The pause is over and the next poll hangs when the digits come.
+    assert!(timeout(Duration::from_secs(5), login.next()).await.is_err());
+    input.verify_code(" 1234 ").unwrap();
+    assert!(matches!(login.next().await.unwrap().unwrap(), LoginEvent::Scanned));
+    let made = script.made();
+    assert_eq!(made[3].query, "qrcode=q1&verify_code=1234");
+    assert!((made[3].at - made[2].at) < Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_whose_answer_was_lost_are_sent_again() {
+    let script = Script::new([
+        Play::ok(CODE),
+        status("need_verifycode"),
+        Play::Break,
+        status("scaned"),
+        Play::ok(CONFIRMED),
+    ]);
+    let mut login = script.client().login().start();
+    login.next().await.unwrap().unwrap();
+    login.next().await.unwrap().unwrap();
+    login.verify_code("1234").unwrap();
+    assert!(matches!(login.next().await.unwrap().unwrap(), LoginEvent::Scanned));
+    assert_eq!(script.made()[3].query, "qrcode=q1&verify_code=1234");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_resumed_in_another_process_with_its_confirmation() {
+    let script = Script::new([Play::ok(CODE), status("scaned"), Play::ok(CONFIRMED)]);
+    let client = script.client();
+    let mut login = client.login().start();
+    login.next().await.unwrap().unwrap();
+    login.next().await.unwrap().unwrap();
+    let stored = serde_json::to_string(login.session()).unwrap();
+    drop(login);
+    let session: LoginSession = serde_json::from_str(&stored).unwrap();
+    let mut login = client.resume_login(session);
+    assert!(matches!(login.next().await.unwrap().unwrap(), LoginEvent::Confirmed(_)));
+    // Confirmed and stored, but not handled: it comes again.
+    let mut again = client.resume_login(login.session().clone());
+    assert!(matches!(again.next().await.unwrap().unwrap(), LoginEvent::Confirmed(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_scans_and_the_wall_clock_ends_it() {
+    let simulator = Simulator::builder().in_process();
+    let begun = tokio::time::Instant::now();
+    let epoch = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let client = Client::builder()
+        .transport(InProcess(simulator.clone()))
+        .base_url("http://127.0.0.1")
+        .clock(move || epoch + begun.elapsed())
+        .build()
+        .unwrap();
+    let seen = run(client.login().start()).await;
+    insta::assert_snapshot!(seen.join("\n"));
+    assert!(begun.elapsed() < Duration::from_secs(520), "{:?}", begun.elapsed());
+    simulator.assert_conformant();
+}
