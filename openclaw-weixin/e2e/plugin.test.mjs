@@ -1,7 +1,7 @@
 // The plugin on a real OpenClaw, from installation to a reply on the phone. One story in order: each step
 // starts from where the one before it has left the host. `cargo xtask e2e` runs it.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -60,29 +60,30 @@ step(`installs on OpenClaw ${E2E_HOST_VERSION} and is listed`, async () => {
 step("has no finding in the security audit", async () => {
   const audit = await host.run("security", "audit", "--deep", "--json");
   const findings = JSON.parse(audit.slice(audit.indexOf("{"))).findings;
-  // That a plugin from outside the catalogue is installed at all is the audit's business, not our code's.
-  const ours = findings.filter((finding) => JSON.stringify(finding).includes(CHANNEL));
-  assert.deepEqual(ours.filter(({ checkId }) => /code|skills|scan/.test(checkId)), []);
+  const ours = findings.filter((finding) => JSON.stringify(finding).includes(CHANNEL)).map(({ checkId }) => checkId);
+  // These two are about any plugin in a config without `plugins.allow`, whatever the plugin does.
+  const general = ["plugins.extensions_no_allowlist", "plugins.tools_reachable_permissive_policy"];
+  assert.deepEqual(ours.filter((checkId) => !general.includes(checkId)), []);
 });
 
 step("logs in by QR code", async () => {
   await host.run("config", "set", `channels.${CHANNEL}.baseUrl`, sim.url);
   await host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${sim.url}/c2c`);
   const login = host.start("channels", "login", "--channel", CHANNEL);
-  const code = await sim.phone(OWNER).scan();
+  const code = await login.during(sim.phone(OWNER).scan());
   await login.waitForLine(/Scanned/);
   bot = await code.confirm();
   await login.waitForLine(/Connected/);
   assert.equal((await login.exited).code, 0, login.tail());
-  assert.ok(login.lines.some((line) => /[█▀▄]{8}/u.test(line)), "the code is drawn");
+  assert.ok(login.lines.some((line) => /[█▀▄]{4}/u.test(line)), "the code is drawn");
   assert.ok(login.lines.some((line) => /https?:\/\/\S+/.test(line)), "the link is printed");
 
   const state = path.join(host.state, CHANNEL);
   const [id] = JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8"));
   assert.equal(id, bot.bot_id.replace(/[@.]/g, "-"));
   assert.equal(statSync(path.join(state, "accounts", `${id}.json`)).mode & 0o777, 0o600);
-  const allowed = path.join(host.state, "credentials", `${CHANNEL}-${id}-allowFrom.json`);
-  assert.deepEqual(JSON.parse(readFileSync(allowed, "utf8")).allowFrom, [OWNER]);
+  // Hosts with their allow-lists in a database do not start over a file of ours there.
+  assert.equal(existsSync(path.join(host.state, "credentials")), false);
 });
 
 step("answers a text on the phone, typing meanwhile", async () => {
@@ -121,7 +122,7 @@ step("a login while the gateway runs is live within five seconds", async () => {
   const login = host.start("channels", "login", "--channel", CHANNEL);
   // Lines that wait in the pipe before they are asked for; only the first is the code.
   login.child.stdin.write("4711\nnot a code\n");
-  const code = await phone.scan();
+  const code = await login.during(phone.scan());
   await login.waitForLine(/digits/);
   const second = await code.confirm();
   await login.waitForLine(/Connected/);

@@ -56,6 +56,14 @@ export class Program {
     });
   }
 
+  /** `promise`, unless the program ends first: then its last lines say why. */
+  during(promise) {
+    const ended = this.exited.then((how) => {
+      throw new Error(`${this.name} ended early with ${JSON.stringify(how)}\n${this.tail()}`);
+    });
+    return Promise.race([promise, ended]);
+  }
+
   /** Ends the program with `signal` and tells how long that took; SIGKILL at the deadline. */
   async stop(signal = "SIGTERM", ms = 20_000) {
     const start = Date.now();

@@ -78,7 +78,7 @@ async function offerPairing(senderId, { channelRuntime, account, port, log }) {
 /** The host's message context. */
 export function buildContext(message, account, route, commandAuthorized) {
   const text = message.text ?? "";
-  const context = {
+  return {
     Body: text,
     RawBody: text,
     CommandBody: text,
@@ -98,13 +98,6 @@ export function buildContext(message, account, route, commandAuthorized) {
     Timestamp: message.timestampMs,
     CommandAuthorized: commandAuthorized,
   };
-  const { replyTo } = message;
-  if (replyTo) {
-    if (replyTo.messageId) context.ReplyToId = replyTo.messageId;
-    if (replyTo.text) context.ReplyToBody = replyTo.text;
-    context.ReplyToIsQuote = true;
-  }
-  return context;
 }
 
 async function runTurn(cfg, message, access, deps) {

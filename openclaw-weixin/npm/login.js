@@ -19,6 +19,22 @@ export async function loginOnTerminal({ cfg, accountId, print, acquire, announce
   const port = await acquire();
   const lines = createLineReader(input);
   let loginId;
+
+  async function askForDigits(retry) {
+    print(retry ? "Those digits were wrong. Type what your phone shows now:" : "Type the digits that your phone shows:");
+    for (;;) {
+      const code = await nextCode(lines);
+      try {
+        await port.call("login.verify", { loginId, code });
+        return;
+      } catch (error) {
+        // A typing mistake is no reason to start over.
+        if (error.code !== "invalid-input") throw error;
+        print(`${error.message}. Type them again:`);
+      }
+    }
+  }
+
   try {
     const started = await port.call("login.start", connectionSettings(cfg, accountId));
     loginId = started.loginId;
@@ -30,12 +46,7 @@ export async function loginOnTerminal({ cfg, accountId, print, acquire, announce
           print("Scanned. Confirm the login on your phone.");
           break;
         case "verifyCodeNeeded":
-          print(
-            event.retry
-              ? "The digits did not match. Type the digits that your phone shows now:"
-              : "Type the digits that your phone shows:",
-          );
-          await port.call("login.verify", { loginId, code: await nextCode(lines) });
+          await askForDigits(event.retry);
           break;
         case "refreshed":
           print("\nThe QR code has expired; here is a new one.");

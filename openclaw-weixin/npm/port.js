@@ -25,7 +25,11 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       }
     });
     const call = async (method, params = {}) => JSON.parse(await host.call(method, JSON.stringify(params)));
-    const ready = call("init", { stateDir: stateDir(), roots: trustedRoots(), logLevel: "info" });
+    const ready = call("init", {
+      stateDir: stateDir(),
+      roots: trustedRoots(),
+      logLevel: log.debug ? "debug" : "info",
+    });
     return { host, call, listeners, ready, users: 0 };
   }
 

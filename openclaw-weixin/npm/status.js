@@ -3,11 +3,11 @@
 /** @param {{ state: string, detail?: string }} event */
 export function statusPatch({ state, detail }, now = Date.now()) {
   switch (state) {
-    case "connected":
+    case "online":
       return { connected: true, linked: true, lifecycle: "ready", lastConnectedAt: now, lastError: null };
-    case "connecting":
+    case "starting":
       return { connected: false, lifecycle: "starting" };
-    case "needsLogin":
+    case "needs-login":
       return { connected: false, linked: false, lifecycle: "blocked", lastError: detail ?? null };
     case "stopped":
       return { connected: false, lifecycle: "stopped" };

@@ -17,7 +17,7 @@ pub(crate) const PROFILE: &str = "dist";
 /// Builds the addon and packs it with its JavaScript; returns the tgz.
 pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
     let npm = tools::npm()?;
-    process::run(&mut cargo(["build", "--package", "openclaw-weixin", "--profile", profile]))?;
+    let built = addon(profile)?;
 
     let out = target().join("package");
     let folder = out.join("openclaw-weixin");
@@ -27,11 +27,7 @@ pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
         copy(&sources.join(&file), &folder.join(&file))?;
     }
     copy(&root().join("LICENSE"), &folder.join("LICENSE"))?;
-    let built = target()
-        .join(if profile == "dev" { "debug" } else { profile })
-        .join(platform::library("openclaw_weixin"));
-    let addon = format!("openclaw-weixin.{}.node", platform::addon());
-    copy(&built, &folder.join("native").join(addon))?;
+    copy(&built, &folder.join("native").join(format!("openclaw-weixin.{}.node", platform::addon())))?;
     let description = read(&folder.join("package.json"))?;
     write(&folder.join("package.json"), &describe(&description, name, env!("CARGO_PKG_VERSION"))?)?;
 
@@ -50,6 +46,15 @@ pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
         megabytes(report["unpackedSize"].as_u64()),
     );
     Ok(tgz)
+}
+
+/// Builds the addon; returns it under a name that Node.js loads.
+pub(crate) fn addon(profile: &str) -> Outcome<PathBuf> {
+    process::run(&mut cargo(["build", "--quiet", "--package", "openclaw-weixin", "--profile", profile]))?;
+    let folder = target().join(if profile == "dev" { "debug" } else { profile });
+    let addon = folder.join("openclaw-weixin.node");
+    copy(&folder.join(platform::library("openclaw_weixin")), &addon)?;
+    Ok(addon)
 }
 
 /// Every file directly in `npm/`: tests lie in a folder below it.

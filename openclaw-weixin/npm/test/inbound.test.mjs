@@ -107,18 +107,3 @@ test("typing that fails disturbs nothing", async () => {
   await handle();
   assert.equal(port.called("inbound.ack").length, 1);
 });
-
-test("a quote becomes the host's reply fields", async () => {
-  let seen;
-  const { handle } = setup({
-    message: { replyTo: { messageId: "9", text: "before" } },
-    reply: async (_, { ctx }) => {
-      seen = ctx;
-    },
-  });
-  await handle();
-  assert.deepEqual(
-    [seen.ReplyToId, seen.ReplyToBody, seen.ReplyToIsQuote],
-    ["9", "before", true],
-  );
-});

@@ -52,7 +52,23 @@ test("digits come line by line, also when the pipe held them all before", async 
   );
   assert.equal(outcome, undefined);
   assert.deepEqual(port.called("login.verify").map(({ code }) => code), ["1234", "5678"]);
-  assert.match(text, /did not match/);
+  assert.match(text, /digits were wrong/);
+});
+
+test("a typing mistake is asked for again", async () => {
+  const input = new PassThrough();
+  input.write("abc\n123\n");
+  const port = loginPort([{ event: "verifyCodeNeeded" }, { event: "alreadyBound" }]);
+  const call = port.call;
+  port.call = async (method, params) => {
+    const answer = await call(method, params);
+    if (params.code === "abc") throw Object.assign(new Error("digits only"), { code: "invalid-input" });
+    return answer;
+  };
+  const printed = [];
+  await loginOnTerminal({ cfg: {}, print: (text) => printed.push(text), acquire: async () => port, input });
+  assert.deepEqual(port.called("login.verify").map(({ code }) => code), ["abc", "123"]);
+  assert.match(printed.join("\n"), /digits only/);
 });
 
 test("an input that ends before the digits is an error that says what to do", async () => {

@@ -56,9 +56,18 @@ fn rust_tests(counts: &mut Counts) -> Outcome {
 }
 
 fn javascript_tests(counts: &mut Counts) -> Outcome {
-    let mut command = Command::new(tools::node()?);
-    command.args(["--test", "--test-reporter=spec", "openclaw-weixin/npm/test/*.test.mjs"]);
-    watched(command.current_dir(root()), |line| counts.read_node(line))
+    let node = tools::node()?;
+    let addon = package::addon("dev")?;
+    let mut test = |files: &str| {
+        let mut command = Command::new(&node);
+        command
+            .args(["--test", "--test-reporter=spec", files])
+            .env("WEIXIN_ADDON", &addon)
+            .current_dir(root());
+        watched(&mut command, |line| counts.read_node(line))
+    };
+    let units = test("openclaw-weixin/npm/test/*.test.mjs");
+    test("openclaw-weixin/tests/*.test.mjs").and(units)
 }
 
 fn deny() -> Outcome {

@@ -1,0 +1,70 @@
+//! The one error that crosses to JavaScript: a stable code and one sentence that says what to do.
+
+use std::any::Any;
+
+use weixin_channel::Error;
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Stable, machine-readable; JavaScript decides by it, never by the message.
+    pub(crate) code: &'static str,
+    /// For a person: what happened and what to do.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// For calls that use `baseUrl`: the channel does not know where its URL was written.
+    pub(crate) fn of_connection(error: Error) -> Self {
+        let Self { code, message } = Self::from(error);
+        match code {
+            "host-not-allowed" | "invalid-input" | "unreachable" => Self::new(
+                code,
+                format!(
+                    "{message}; the address comes from channels.openclaw-weixin.baseUrl, or from Tencent if that is not set"
+                ),
+            ),
+            _ => Self { code, message },
+        }
+    }
+
+    /// The answer to calls that were in flight, or come, when the port has closed.
+    pub(crate) fn closed() -> Self {
+        Self::new("closed", "The WeChat channel is stopped; start the gateway's channel again to use it.")
+    }
+
+    /// A bug of ours, caught at the boundary so that only this call fails.
+    pub(crate) fn panicked(method: &str, panic: &(dyn Any + Send)) -> Self {
+        let what = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        Self::new(
+            "internal",
+            format!(
+                "A bug in openclaw-weixin made {method} fail ({what}); please report it with the gateway's log."
+            ),
+        )
+    }
+
+    pub(crate) fn invalid(method: &str, why: &serde_json::Error) -> Self {
+        Self::new(
+            "invalid-input",
+            format!(
+                "{method} was called with arguments it does not understand ({why}); update the plugin as a whole, its JavaScript and its addon belong together."
+            ),
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    /// The channel's errors are written for a person already.
+    fn from(error: Error) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,187 @@
+//! What lives between `init` and `close`: the channel, and what JavaScript holds of it by name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use weixin_channel::ilink_client::RunId;
+use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, StateDir};
+
+use crate::events::Events;
+use crate::failure::Failure;
+use crate::login::Logins;
+use crate::messages::{
+    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Outcome, SendText,
+    Sent, Status, Typing,
+};
+
+/// By account and number, as JavaScript names them.
+type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
+
+/// The channel and its state.
+pub(crate) struct Live {
+    pub(crate) channel: Channel,
+    pub(crate) logins: Logins,
+    open: Open,
+    typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
+}
+
+impl Live {
+    /// Opens the state folder and begins to send events.
+    pub(crate) fn open(init: &Init, events: Events) -> Result<Self, Failure> {
+        let state = StateDir::new(&init.state_dir);
+        // Not the host's own folder for these: hosts that keep allow-lists in their database (2026.9.6 does) refuse
+        // to start over a file there whose account they cannot attribute, and they look before plugins are loaded.
+        // Who has scanned is let in by the account's user id instead (npm/access.js).
+        let state = state.clone().oauth_dir(state.channel_dir());
+        let mut builder = Channel::builder().state(state);
+        if !init.roots.is_empty() {
+            builder = builder.root_certificates(init.roots.join("\n"));
+        }
+        let (channel, deliveries) = builder.build()?;
+        let open = Open::default();
+        tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));
+        tokio::spawn(pass_on_statuses(channel.status_events(), events));
+        Ok(Self { channel, logins: Logins::default(), open, typing: Mutex::default() })
+    }
+
+    pub(crate) async fn start_account(&self, start: AccountStart) -> Result<(), Failure> {
+        let account = AccountId::new(&start.account_id);
+        self.channel.start(&account, start.connection.into()).await.map_err(Failure::of_connection)
+    }
+
+    pub(crate) async fn stop_account(&self, account: &AccountRef) -> Result<(), Failure> {
+        let account = AccountId::new(&account.account_id);
+        self.channel.stop(&account).await;
+        // Only now: while the monitor runs, a dropped delivery counts as a failed attempt.
+        lock(&self.open).retain(|(owner, _), _| *owner != account);
+        lock(&self.typing).retain(|(owner, _), _| *owner != account);
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the shape of all methods")]
+    pub(crate) fn account_status(&self, account: &AccountRef) -> Result<Status, Failure> {
+        Ok(self.channel.status(&AccountId::new(&account.account_id)).into())
+    }
+
+    pub(crate) async fn ack(&self, delivery: &DeliveryRef) -> Result<(), Failure> {
+        self.take(&delivery.account_id, &delivery.delivery_id)?.ack().await.map_err(Failure::from)
+    }
+
+    pub(crate) fn fail(&self, delivery: DeliveryFail) -> Result<(), Failure> {
+        self.take(&delivery.account_id, &delivery.delivery_id)?.fail(delivery.reason);
+        Ok(())
+    }
+
+    pub(crate) async fn send_text(&self, send: SendText) -> Result<Sent, Failure> {
+        let run = send.run_id.map(RunId::from);
+        let account = AccountId::new(&send.account_id);
+        let report = self.channel.send_text(&account, &send.to, &send.text, run.as_ref()).await?;
+        Ok(Sent {
+            outcome: if report.is_confirmed() { Outcome::Accepted } else { Outcome::Unconfirmed },
+            message_id: report.message_id().map(|id| id.to_string()),
+        })
+    }
+
+    pub(crate) async fn typing(&self, typing: Typing) -> Result<(), Failure> {
+        let key = (AccountId::new(&typing.account_id), typing.to);
+        if typing.on {
+            let shown = self.channel.typing(&key.0, &key.1).await?;
+            lock(&self.typing).insert(key, shown);
+        } else {
+            lock(&self.typing).remove(&key);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        self.channel.stop_all().await;
+        lock(&self.open).clear();
+    }
+
+    fn take(&self, account: &str, id: &str) -> Result<Delivery, Failure> {
+        lock(&self.open).remove(&(AccountId::new(account), id.to_owned())).ok_or_else(|| {
+            Failure::new(
+                "unknown-delivery",
+                format!(
+                    "Delivery {id} is settled already, or its account has been stopped since; nothing to do."
+                ),
+            )
+        })
+    }
+}
+
+async fn pass_on_deliveries(mut deliveries: Deliveries, open: Open, events: Events) {
+    while let Some(delivery) = deliveries.next().await {
+        let delivery_id = delivery.id.to_string();
+        let event = Event::Inbound {
+            account_id: delivery.account.to_string(),
+            delivery_id: delivery_id.clone(),
+            message: Message::of(&delivery),
+        };
+        // First: the acknowledgement may come as soon as the event is sent.
+        lock(&open).insert((delivery.account.clone(), delivery_id), delivery);
+        events.send(&event).await;
+    }
+}
+
+async fn pass_on_statuses(mut changes: Receiver<AccountStatus>, events: Events) {
+    loop {
+        match changes.recv().await {
+            Ok(status) => events.send(&Event::Status(status.into())).await,
+            // The ones that follow tell where things stand now.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl Message {
+    fn of(delivery: &Delivery) -> Self {
+        let inbound = &delivery.inbound;
+        Self {
+            // A message without an id still needs one that stays the same when it comes again.
+            message_id: inbound
+                .message_id
+                .map_or_else(|| format!("journal-{}", delivery.id), |id| id.to_string()),
+            from: inbound.from.to_string(),
+            to: delivery.account.bot_id().to_string(),
+            text: inbound.text.clone(),
+            timestamp_ms: inbound.time_ms,
+        }
+    }
+}
+
+impl From<AccountStatus> for Status {
+    fn from(status: AccountStatus) -> Self {
+        let millis = |time: Option<SystemTime>| {
+            let since = time?.duration_since(UNIX_EPOCH).ok()?;
+            u64::try_from(since.as_millis()).ok()
+        };
+        Self {
+            account_id: status.account.to_string(),
+            state: status.state.as_str(),
+            detail: status.last_error,
+            last_poll_ms: millis(status.last_poll),
+            last_inbound_ms: millis(status.last_inbound),
+            last_outbound_ms: millis(status.last_outbound),
+            pending: status.pending,
+        }
+    }
+}
+
+impl From<Connection> for AccountConfig {
+    fn from(connection: Connection) -> Self {
+        let mut config = Self::default();
+        config.base_url = connection.base_url;
+        config.cdn_base_url = connection.cdn_base_url;
+        config.route_tag = connection.route_tag;
+        config.bot_agent = connection.bot_agent;
+        config
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

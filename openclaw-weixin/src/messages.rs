@@ -1,0 +1,204 @@
+//! What crosses between JavaScript and Rust: parameters, results and events, as JSON in camel case.
+
+use serde::{Deserialize, Serialize};
+
+/// `init`: before anything else.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Init {
+    /// OpenClaw's state folder.
+    pub(crate) state_dir: String,
+    /// The least severe log events to send: `error`, `warn`, `info` or `debug`.
+    #[serde(default)]
+    pub(crate) log_level: Severity,
+    /// Trusted certificates, PEM; the bundled ones if empty.
+    #[serde(default)]
+    pub(crate) roots: Vec<String>,
+}
+
+/// Severity of log events.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Severity {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+/// How to reach the server; what is absent is the server's default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Connection {
+    pub(crate) base_url: Option<String>,
+    pub(crate) cdn_base_url: Option<String>,
+    pub(crate) route_tag: Option<String>,
+    pub(crate) bot_agent: Option<String>,
+}
+
+/// `login.next` and `login.cancel`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoginRef {
+    pub(crate) login_id: String,
+}
+
+/// `login.verify`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoginVerify {
+    pub(crate) login_id: String,
+    /// The digits that the phone shows.
+    pub(crate) code: String,
+}
+
+/// What `login.start` answers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoginStarted {
+    pub(crate) login_id: String,
+    pub(crate) qr: Qr,
+}
+
+/// A login code, ready to show.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Qr {
+    pub(crate) url: String,
+    /// Drawn with block characters.
+    pub(crate) terminal: String,
+    pub(crate) png_data_url: String,
+}
+
+/// What `login.next` answers.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum LoginStep {
+    Scanned,
+    VerifyCodeNeeded {
+        /// The digits given before were wrong.
+        retry: bool,
+    },
+    Refreshed {
+        qr: Qr,
+    },
+    Redirected {
+        host: String,
+    },
+    AlreadyBound,
+    Confirmed {
+        account_id: String,
+    },
+    Failed {
+        code: &'static str,
+        message: String,
+    },
+}
+
+/// `account.start`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountStart {
+    pub(crate) account_id: String,
+    #[serde(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// `account.stop` and `account.status`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountRef {
+    pub(crate) account_id: String,
+}
+
+/// `inbound.ack`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryRef {
+    pub(crate) account_id: String,
+    pub(crate) delivery_id: String,
+}
+
+/// `inbound.fail`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryFail {
+    pub(crate) account_id: String,
+    pub(crate) delivery_id: String,
+    pub(crate) reason: String,
+}
+
+/// `send.text`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendText {
+    pub(crate) account_id: String,
+    pub(crate) to: String,
+    pub(crate) text: String,
+    /// One per agent run.
+    pub(crate) run_id: Option<String>,
+}
+
+/// What `send.text` answers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sent {
+    pub(crate) outcome: Outcome,
+    /// Of the last part, where the server names it. A string: JavaScript's numbers cannot hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<String>,
+}
+
+/// Whether the server has named the message.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Outcome {
+    Accepted,
+    Unconfirmed,
+}
+
+/// `typing`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typing {
+    pub(crate) account_id: String,
+    pub(crate) to: String,
+    pub(crate) on: bool,
+}
+
+/// Events that belong to an account; log lines have their own form (`log.rs`).
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum Event {
+    Inbound { account_id: String, delivery_id: String, message: Message },
+    Status(Status),
+}
+
+/// How an account is doing; also what `account.status` answers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) account_id: String,
+    /// `stopped`, `starting`, `online`, `backoff`, `stale` or `needs-login`.
+    pub(crate) state: &'static str,
+    /// The last error, until a poll succeeds again.
+    pub(crate) detail: Option<String>,
+    pub(crate) last_poll_ms: Option<u64>,
+    pub(crate) last_inbound_ms: Option<u64>,
+    pub(crate) last_outbound_ms: Option<u64>,
+    /// Messages that are not acknowledged yet.
+    pub(crate) pending: usize,
+}
+
+/// A message from a phone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the host calls it so")]
+pub(crate) struct Message {
+    pub(crate) message_id: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) text: String,
+    pub(crate) timestamp_ms: Option<i64>,
+}

@@ -1,0 +1,100 @@
+//! The methods of the message port, each a few lines over `weixin-channel`.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+
+use crate::events::Events;
+use crate::failure::Failure;
+use crate::live::Live;
+use crate::log::{Log, LogLevel};
+use crate::messages::{Init, Severity};
+use crate::port::Service;
+
+/// One plugin instance: what the port's thread owns.
+pub(crate) struct Plugin {
+    events: Events,
+    level: LogLevel,
+    live: OnceLock<Live>,
+}
+
+impl Plugin {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, level: LogLevel::new(Level::INFO), live: OnceLock::new() }
+    }
+
+    fn init(&self, init: &Init) -> Result<(), Failure> {
+        self.level.set(match init.log_level {
+            Severity::Error => Level::ERROR,
+            Severity::Warn => Level::WARN,
+            Severity::Info => Level::INFO,
+            Severity::Debug => Level::DEBUG,
+        });
+        let live = Live::open(init, self.events.clone())?;
+        self.live
+            .set(live)
+            .map_err(|_| Failure::new("already-initialised", "init was called twice on one port."))
+    }
+}
+
+impl Service for Plugin {
+    type Guard = DefaultGuard;
+
+    fn enter(&self) -> DefaultGuard {
+        tracing::subscriber::set_default(Log::new(self.events.clone(), self.level.clone()))
+    }
+
+    async fn call(&self, method: &str, params: &str) -> Result<String, Failure> {
+        let call = Call { method, params };
+        if method == "init" {
+            return call.answer(self.init(&call.params()?));
+        }
+        let live = self
+            .live
+            .get()
+            .ok_or_else(|| Failure::new("not-initialised", "call init before anything else."))?;
+        match method {
+            "login.start" => call.answer(live.logins.start(&live.channel, call.params()?).await),
+            "login.next" => call.answer(live.logins.next(&call.params()?).await),
+            "login.verify" => call.answer(live.logins.verify(&call.params()?)),
+            "login.cancel" => call.answer(live.logins.cancel(&call.params()?)),
+            "account.start" => call.answer(live.start_account(call.params()?).await),
+            "account.stop" => call.answer(live.stop_account(&call.params()?).await),
+            "account.status" => call.answer(live.account_status(&call.params()?)),
+            "inbound.ack" => call.answer(live.ack(&call.params()?).await),
+            "inbound.fail" => call.answer(live.fail(call.params()?)),
+            "send.text" => call.answer(live.send_text(call.params()?).await),
+            "typing" => call.answer(live.typing(call.params()?).await),
+            _ => Err(Failure::new(
+                "unknown-method",
+                format!("{method} is no method of this addon; update the plugin as a whole."),
+            )),
+        }
+    }
+
+    async fn close(&self) {
+        if let Some(live) = self.live.get() {
+            live.close().await;
+        }
+    }
+}
+
+/// One call, with JSON on both sides.
+struct Call<'a> {
+    method: &'a str,
+    params: &'a str,
+}
+
+impl Call<'_> {
+    fn params<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(self.params).map_err(|error| Failure::invalid(self.method, &error))
+    }
+
+    /// `()` becomes `null`.
+    fn answer<T: Serialize>(&self, result: Result<T, Failure>) -> Result<String, Failure> {
+        serde_json::to_string(&result?).map_err(|error| Failure::invalid(self.method, &error))
+    }
+}
