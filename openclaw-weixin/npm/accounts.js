@@ -1,7 +1,7 @@
 // Accounts and their settings: read from the state folder and the config, without the addon, because the
-// host lists accounts in every command. Everything here is synchronous and never throws for bad files; what
-// is wrong with a file is found, kept aside and reported by the addon when the account starts.
-import { readFileSync } from "node:fs";
+// host lists accounts in every command. Everything here is synchronous and never throws for bad files: it
+// only reads, and the addon keeps a damaged file aside before it writes.
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 
@@ -22,10 +22,19 @@ export function normalizeAccountId(id) {
   return String(id ?? "").trim().replace(/[@.]/g, "-");
 }
 
-/** Logged-in accounts, oldest first. */
-export function listAccountIds(stateDir) {
-  const ids = readJson(path.join(stateDir, CHANNEL_ID, "accounts.json"));
-  if (!Array.isArray(ids)) return [];
+/** Logged-in accounts, oldest first. `report` is told when the list is there but cannot be understood. */
+export function listAccountIds(stateDir, report = () => {}) {
+  const file = path.join(stateDir, CHANNEL_ID, "accounts.json");
+  const ids = readJson(file);
+  if (!Array.isArray(ids)) {
+    if (existsSync(file)) {
+      report(
+        `${file} is damaged, so no WeChat account starts: repair it, or log in again with ` +
+          `\`openclaw channels login --channel ${CHANNEL_ID}\`, which keeps it under another name.`,
+      );
+    }
+    return [];
+  }
   return [...new Set(ids.filter((id) => typeof id === "string" && id.trim()).map(normalizeAccountId))];
 }
 

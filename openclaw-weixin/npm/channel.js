@@ -17,12 +17,13 @@ import { statusPatch } from "./status.js";
 
 const USER_ID = /@im\.wechat$/;
 
-/** Builds the channel for one `register` call. */
-export function createChannel(api) {
+/** Builds the channel for one `register` call. `load` finds the addon; tests pass their own. */
+export function createChannel(api, load) {
   const log = api.logger ?? console;
   const stateDir = () => resolveStateDir(api.runtime);
+  const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const currentConfig = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.() ?? api.config;
-  const acquire = createPortPool({ stateDir, log });
+  const acquire = createPortPool({ stateDir, log, load });
   const announce = () => bumpConfig(api.runtime?.config);
 
   return {
@@ -47,7 +48,7 @@ export function createChannel(api) {
       },
     },
     config: {
-      listAccountIds: () => listAccountIds(stateDir()),
+      listAccountIds: () => listAccountIds(stateDir(), reportOnce),
       defaultAccountId: () => defaultAccountId(stateDir()),
       resolveAccount: (cfg, accountId) => resolveAccount(cfg, accountId, stateDir()),
       isEnabled: (account) => account.enabled,
@@ -123,6 +124,16 @@ async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }
     await port.call("account.stop", { accountId }).catch(() => {});
     await port.release();
   }
+}
+
+/** The host lists accounts all the time; a problem is worth one line per registration. */
+function once(call) {
+  let called = false;
+  return (...args) => {
+    if (called) return;
+    called = true;
+    call(...args);
+  };
 }
 
 function aborted(signal) {

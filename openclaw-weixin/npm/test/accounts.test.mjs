@@ -40,8 +40,12 @@ test("accounts are listed oldest first, whatever the file holds", () => {
   save("accounts.json", '["a@im.bot", "b-im-bot", 7, "", "a-im-bot"]');
   assert.deepEqual(listAccountIds(stateDir), ["a-im-bot", "b-im-bot"]);
   assert.equal(defaultAccountId(stateDir), "b-im-bot");
+  const problems = [];
+  assert.deepEqual(listAccountIds(path.join(stateDir, "nowhere"), (problem) => problems.push(problem)), []);
+  assert.deepEqual(problems, []);
   save("accounts.json", "{ half a fi");
-  assert.deepEqual(listAccountIds(stateDir), []);
+  assert.deepEqual(listAccountIds(stateDir, (problem) => problems.push(problem)), []);
+  assert.match(problems.join(), /accounts\.json is damaged.*channels login/);
   assert.equal(defaultAccountId(stateDir), "default");
 });
 
