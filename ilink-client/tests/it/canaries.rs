@@ -11,7 +11,7 @@ fn printed(error: &Error) -> String {
     let mut all = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
     while let Some(error) = source {
-        all += &format!("{error} {error:?}");
+        all = format!("{all} {error} {error:?}");
         source = error.source();
     }
     all
@@ -34,7 +34,7 @@ async fn failures_show_no_token_query_or_text() {
         let send = bot.send_text("u@im.wechat", "CANARY").context_token("CANARY");
         let mut all = format!("{send:?}");
         all += &printed(&send.await.unwrap_err());
-        all += &format!("{:?} {bot:?}", bot.credentials());
+        all = format!("{all} {:?} {bot:?}", bot.credentials());
         assert!(!all.contains("CANARY"), "{failure:?}: {all}");
     }
 }

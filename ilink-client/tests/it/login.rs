@@ -6,7 +6,8 @@ use ilink_client::{Client, ErrorKind, Login, LoginEvent, LoginSession};
 use ilink_fixtures::Simulator;
 use tokio::time::timeout;
 
-use crate::script::{InProcess, Play, Script};
+use crate::in_process::{BASE_URL, InProcess};
+use crate::script::{Play, Script};
 
 const CODE: &str =
     r#"{"ret":0,"qrcode":"q1","qrcode_img_content":"https://liteapp.weixin.qq.com/q/1?CANARY"}"#;
@@ -145,7 +146,7 @@ async fn nobody_scans_and_the_wall_clock_ends_it() {
     let epoch = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let client = Client::builder()
         .transport(InProcess(simulator.clone()))
-        .base_url("http://127.0.0.1")
+        .base_url(BASE_URL)
         .clock(move || epoch + begun.elapsed())
         .build()
         .unwrap();

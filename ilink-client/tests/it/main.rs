@@ -1,8 +1,11 @@
 //! Tests of the crate as its users see it: recorded exchanges, a scripted transport with a paused clock, and the
 //! simulator.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod canaries;
 mod conformance;
+mod in_process;
 mod login;
 mod messages;
 mod retry;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ilink_client::{ErrorKind, RetryClass, RetryPolicy};
 use tokio::time::Instant;
 
+use crate::in_process::{BASE_URL, InProcess};
 use crate::script::{Play, Script};
 
 const USER: &str = "o9cq80@im.wechat";
@@ -96,7 +97,8 @@ async fn a_stalled_body_ends_with_the_deadline() {
         ilink_fixtures::Endpoint::SendMessage,
         9,
     );
-    let client = crate::script::InProcess(server.clone()).client();
+    let client =
+        ilink_client::Client::builder().transport(InProcess(server)).base_url(BASE_URL).build().unwrap();
     let bot = client.bot(ilink_client::Credentials::new(info.bot_id, info.token)).unwrap();
     let begun = Instant::now();
     let error = bot.send_text(USER, "hi").await.unwrap_err();

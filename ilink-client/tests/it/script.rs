@@ -1,14 +1,11 @@
-//! A transport that answers from a script, and one that answers from the simulator in this process. Neither has a
-//! socket, so a paused clock makes every test exact.
+//! A transport that answers from a script: no socket, so a paused clock makes every test exact.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
 use ilink_client::{Body, BoxFuture, Client, Credentials, Transport, TransportError};
-use ilink_fixtures::Simulator;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -105,28 +102,5 @@ async fn perform(play: Play) -> Result<Response<Body>, TransportError> {
         Play::Hang => std::future::pending().await,
         Play::Refuse => Err(TransportError::connect("Connection refused")),
         Play::Break => Err(TransportError::interrupted("Connection reset by peer")),
-    }
-}
-
-/// The simulator without a socket.
-#[derive(Clone, Debug)]
-pub(crate) struct InProcess(pub(crate) Simulator);
-
-impl InProcess {
-    pub(crate) fn client(&self) -> Client {
-        Client::builder().transport(self.clone()).base_url("http://127.0.0.1").seed(1).build().unwrap()
-    }
-}
-
-impl Transport for InProcess {
-    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
-        let (head, body) = request.into_parts();
-        let body = body.as_bytes().unwrap_or_default().to_vec();
-        Box::pin(async move {
-            let answer = self.0.handle(Request::from_parts(head, body.into())).await;
-            let (head, body) = answer.map_err(TransportError::interrupted)?.into_parts();
-            let body = body.collect().await.map_err(TransportError::interrupted)?;
-            Ok(Response::from_parts(head, Body::from(body.to_bytes())))
-        })
     }
 }

@@ -27,10 +27,9 @@ async fn login_text_and_answer() {
 
     let mut updates = bot.updates(Cursor::default());
     let message = loop {
-        if let UpdatesEvent::Batch(batch) = updates.next().await {
-            if let Some(update) = batch.messages.first() {
-                break update.message().unwrap().clone();
-            }
+        let UpdatesEvent::Batch(batch) = updates.next().await else { continue };
+        if let Some(update) = batch.messages.first() {
+            break update.message().unwrap().clone();
         }
     };
     assert_eq!((message.message_id.unwrap().0, message.text().unwrap().as_str()), (id, "你好"));

@@ -1,0 +1,101 @@
+//! Outbound: answers, refusals, typing.
+
+use std::time::Duration;
+
+use ilink_fixtures::{ChatKind, Endpoint, Fault};
+
+use crate::{Lab, USER, next};
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_never_wrote_cannot_be_written_to() {
+    let lab = Lab::new();
+    let (channel, _deliveries) = lab.start().await;
+    let error = channel.send_text(&lab.account, "user:nobody@im.wechat", "hi", None).await.unwrap_err();
+    assert_eq!(error.code(), "no-context");
+    assert!(error.to_string().starts_with("nobody@im.wechat has not written to account"), "{error}");
+    assert!(lab.simulator.requests_to(Endpoint::SendMessage).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lower_cased_target_is_found_and_sent_as_it_is_spelled() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("hi");
+    next(&mut deliveries).await.ack().await.unwrap();
+    let target = format!("openclaw-weixin:user:{}", USER.to_lowercase());
+    channel.send_text(&lab.account, &target, "found you", None).await.unwrap();
+    lab.phone().wait_for_text("found you", Duration::from_secs(5)).await.unwrap();
+    lab.simulator.assert_conformant();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_answer_arrives_in_parts_and_in_order() {
+    let lab = Lab::new();
+    let (_channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("tell me a story");
+    let delivery = next(&mut deliveries).await;
+    let story: Vec<String> = (0..900).map(|n| format!("{n:>4} words")).collect();
+    let report = delivery.reply(&story.join("\n")).await.unwrap();
+    assert_eq!(report.parts.len(), 3);
+    let shown = lab.phone().wait_for_reply(3, Duration::from_secs(5)).await.unwrap();
+    let text: Vec<String> = shown
+        .into_iter()
+        .filter(|entry| entry.kind == ChatKind::Text)
+        .filter_map(|entry| entry.text)
+        .collect();
+    assert_eq!(text.join("\n"), story.join("\n"));
+    lab.simulator.assert_conformant();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_an_error_and_says_how_far_it_got() {
+    let lab = Lab::new();
+    let (_channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    let refused = || Fault::Ret { ret: -2, errmsg: None };
+    lab.simulator.fault(refused(), Endpoint::SendMessage, 1);
+    let error = delivery.reply("one").await.unwrap_err();
+    assert_eq!(error.code(), "rejected");
+    lab.simulator.fault(Fault::Delay { ms: 1 }, Endpoint::SendMessage, 1);
+    lab.simulator.fault(refused(), Endpoint::SendMessage, 1);
+    let error = delivery.reply(&"字".repeat(5_000)).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("only 1 of 2 parts of the message were accepted: sendmessage: ret -2"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_is_renewed_and_always_taken_back() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    let typing = channel.typing(&delivery.account, USER).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(lab.phone().typing());
+    drop(typing);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!lab.phone().typing());
+    assert_eq!(lab.simulator.requests_to(Endpoint::SendTyping).len(), 4, "at 0, 5 and 10 s, and the end");
+    // The ticket is kept.
+    drop(channel.typing(&delivery.account, USER).await.unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(lab.simulator.requests_to(Endpoint::GetConfig).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_ticket_costs_nothing_but_the_sign() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    lab.simulator.fault(
+        Fault::Ret { ret: -4, errmsg: Some("GetTypingTicket rpc failed".into()) },
+        Endpoint::GetConfig,
+        1,
+    );
+    let _typing = channel.typing(&delivery.account, USER).await.unwrap();
+    delivery.reply("answer").await.unwrap();
+}

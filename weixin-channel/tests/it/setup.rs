@@ -1,0 +1,105 @@
+//! Accounts, login, and what is said when something is wrong.
+
+use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
+
+use crate::{Lab, PATIENCE, USER, next, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_stored_and_its_account_starts() {
+    let lab = Lab::empty();
+    let (channel, mut deliveries) = lab.builder().build().unwrap();
+    let mut login = channel.login(&AccountConfig::default()).unwrap();
+    let account = loop {
+        match login.next().await.unwrap().unwrap() {
+            ChannelLoginEvent::Progress(LoginEvent::Code(_)) => {
+                let pending = lab.simulator.wait_for_qrcode(PATIENCE).await.unwrap();
+                lab.phone().scan(&pending.qrcode).unwrap();
+                lab.phone().confirm(&pending.qrcode).unwrap();
+            }
+            ChannelLoginEvent::LoggedIn { account, retired } => {
+                assert!(retired.is_empty());
+                break account;
+            }
+            ChannelLoginEvent::AlreadyBound => panic!("nothing was bound before"),
+            _ => {}
+        }
+    };
+    assert!(login.next().await.is_none());
+    assert_eq!(channel.state().allowed_senders(&account).unwrap()[0].as_str(), USER);
+    channel.start(&account, AccountConfig::default()).await.unwrap();
+    lab.phone().send_text("hi");
+    assert_eq!(next(&mut deliveries).await.inbound.text, "hi");
+    channel.logout(&account).await.unwrap();
+    assert!(channel.accounts().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn mistakes_are_named() {
+    let lab = Lab::new();
+    let message = |error: Error| error.to_string().replace(&lab.folder.path().display().to_string(), "STATE");
+    let mut seen = Vec::new();
+
+    seen.push(message(
+        Channel::builder().state_dir(lab.folder.path()).base_url("ilinkai").build().unwrap_err(),
+    ));
+    seen.push(message(
+        Channel::builder().state_dir(lab.folder.path()).base_url("http://example.com").build().unwrap_err(),
+    ));
+
+    let (channel, _deliveries) = lab.builder().build().unwrap();
+    let nobody = weixin_channel::AccountId::new("nobody");
+    seen.push(message(channel.start(&nobody, AccountConfig::default()).await.unwrap_err()));
+
+    let file = lab.folder.path().join("openclaw-weixin/accounts").join(format!("{}.json", lab.account));
+    std::fs::write(&file, "{\"token\":").unwrap();
+    let error = channel.start(&lab.account, AccountConfig::default()).await.unwrap_err();
+    let Error::Corrupt { kept, .. } = &error else { panic!("{error}") };
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "{\"token\":", "kept, not overwritten");
+    let kept = kept.file_name().unwrap().to_str().unwrap().to_owned();
+    seen.push(message(error).replace(&kept, "KEPT"));
+
+    insta::assert_snapshot!(seen.join("\n").replace(lab.account.as_str(), "ACCOUNT"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_another_process_has_is_not_started() {
+    let lab = Lab::new();
+    let (_one, _deliveries) = lab.start().await;
+    let (two, _more) = lab.builder().build().unwrap();
+    let error = two.start(&lab.account, AccountConfig::default()).await.unwrap_err();
+    assert_eq!(error.code(), "account-locked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_channel_stops_its_accounts() {
+    let lab = Lab::new();
+    let (channel, deliveries) = lab.start().await;
+    until(&channel, &lab.account, LinkState::Starting).await;
+    drop((channel, deliveries));
+    // Its lock is free once the monitor has ended.
+    let (again, _deliveries) = lab.builder().build().unwrap();
+    for _ in 0..10 {
+        match again.start(&lab.account, AccountConfig::default()).await {
+            Err(Error::Locked { .. }) => tokio::task::yield_now().await,
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the account is still locked");
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_a_status_that_names_it() {
+    let lab = Lab::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let (channel, _deliveries) =
+        Channel::builder().state_dir(lab.folder.path()).base_url(&url).build().unwrap();
+    let mut config = AccountConfig::default();
+    config.base_url = Some(url);
+    channel.start(&lab.account, config).await.unwrap();
+    until(&channel, &lab.account, LinkState::Backoff).await;
+    let error = channel.status(&lab.account).last_error.unwrap();
+    assert!(error.contains("cannot connect to 127.0.0.1") && error.contains("Connection refused"), "{error}");
+}
