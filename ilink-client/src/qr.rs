@@ -67,3 +67,74 @@ impl LoginCode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str =
+        "https://liteapp.weixin.qq.com/q/7GiQu1?qrcode=fakeqrec8fa5b8118a106f7524f7c2&bot_type=3";
+
+    fn code() -> LoginCode {
+        serde_json::from_value(serde_json::json!({ "url": LINK, "number": 1 })).unwrap()
+    }
+
+    /// What a phone's camera makes of a picture.
+    fn scan(width: usize, height: usize, dark: impl Fn(usize, usize) -> bool) -> String {
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(
+                width,
+                height,
+                |x, y| if dark(x, y) { 0 } else { 255 },
+            );
+        let grids = image.detect_grids();
+        grids[0].decode().unwrap().1
+    }
+
+    #[test]
+    fn a_terminal_drawing_can_be_scanned() {
+        let drawn = code().to_terminal().unwrap();
+        let lines: Vec<Vec<char>> = drawn
+            .lines()
+            .map(|line| {
+                line.trim_start_matches("\x1b[38;5;16;48;5;231m")
+                    .trim_end_matches("\x1b[0m")
+                    .chars()
+                    .collect()
+            })
+            .collect();
+        // Each character is two modules, one above the other; black is drawn. Enlarged, as a screen does.
+        let scale = 6;
+        let dark = |x: usize, y: usize| {
+            let (x, y) = (x / scale, y / scale);
+            match (lines[y / 2][x], y % 2) {
+                ('█', _) | ('▀', 0) | ('▄', 1) => true,
+                (' ' | '▀' | '▄', _) => false,
+                (other, _) => panic!("{other:?} in a QR code"),
+            }
+        };
+        assert_eq!(scan(lines[0].len() * scale, lines.len() * 2 * scale, dark), LINK);
+    }
+
+    #[test]
+    fn a_png_can_be_scanned() {
+        let file = code().to_png(5).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let (width, height) = (info.width as usize, info.height as usize);
+        assert_eq!(scan(width, height, |x, y| pixels[y * width + x] < 128), LINK);
+    }
+
+    #[test]
+    fn an_svg_is_a_document() {
+        assert!(code().to_svg().unwrap().contains("<svg"));
+    }
+
+    #[test]
+    fn a_link_that_no_code_can_hold_is_an_error() {
+        let code: LoginCode =
+            serde_json::from_value(serde_json::json!({ "url": "x".repeat(5_000), "number": 1 })).unwrap();
+        insta::assert_snapshot!(code.to_terminal().unwrap_err(), @"the link does not fit into a QR code (data too long): open it instead");
+    }
+}

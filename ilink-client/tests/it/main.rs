@@ -5,6 +5,7 @@
 
 mod canaries;
 mod conformance;
+mod examples;
 mod in_process;
 mod login;
 mod messages;
