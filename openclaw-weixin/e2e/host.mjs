@@ -68,6 +68,7 @@ export class Host {
         defaults: { model: { primary: "lab/stub" }, workspace: path.join(this.folder, "workspace") },
       },
       update: { checkOnStart: false },
+      logging: { file: path.join(this.folder, "gateway.log") },
     };
     writeFileSync(this.configFile, JSON.stringify(config, null, 2));
   }

@@ -1,7 +1,8 @@
 // The simulated WeChat: its server as a program, its phones through the admin API.
 import { Program } from "./process.mjs";
 
-const WAIT_MS = 60_000;
+// Generous: the first turn of a gateway takes 15 s on an idle machine.
+const WAIT_MS = 120_000;
 
 /** Starts the simulator on a free port; it ends with us. */
 export async function startSimulator(binary) {

@@ -32,7 +32,7 @@ type Outcome<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Outcome {
+fn run() -> Outcome<ExitCode> {
     let mut args = lexopt::Parser::from_env();
     let task = match args.next().map_err(usage)? {
         Some(Value(task)) => task.to_string_lossy().into_owned(),
@@ -48,7 +48,7 @@ fn run() -> Outcome {
         Some(other) => return Err(usage(other.unexpected())),
     };
     match task.as_str() {
-        "demo" => return demo::run(args.raw_args().map_err(usage)?),
+        "demo" => demo::run(args.raw_args().map_err(usage)?)?,
         "package" => {
             let (mut name, mut profile) = (package::NAME.to_owned(), package::PROFILE.to_owned());
             while let Some(arg) = args.next().map_err(usage)? {
@@ -84,12 +84,12 @@ fn run() -> Outcome {
         }
         "tidy" => {
             end(&mut args)?;
-            return tidy::run();
+            tidy::run()?;
         }
         "help" => print!("{HELP}"),
         other => return Err(format!("there is no task {other:?}; see `cargo xtask help`")),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text(args: &mut lexopt::Parser) -> Outcome<String> {

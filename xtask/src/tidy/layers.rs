@@ -71,6 +71,18 @@ pub(super) fn reasons(manifest: &str, reasons: &str) -> Vec<String> {
     missing.chain(left).collect()
 }
 
+/// Dependencies that no package uses.
+pub(super) fn unused(manifest: &str, metadata: &Value) -> Vec<String> {
+    let used: BTreeSet<&str> = members(metadata)
+        .flat_map(|package| package["dependencies"].as_array().into_iter().flatten())
+        .filter_map(|dependency| dependency["name"].as_str())
+        .collect();
+    workspace_dependencies(manifest)
+        .filter(|name| !used.contains(name))
+        .map(|name| format!("Cargo.toml: no package uses {name}"))
+        .collect()
+}
+
 fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
     let ids = metadata["workspace_members"].as_array().cloned().unwrap_or_default();
     metadata["packages"].as_array().into_iter().flatten().filter(move |package| ids.contains(&package["id"]))
@@ -141,6 +153,13 @@ mod tests {
             rust_versions(&metadata),
             ["Cargo.toml: new 1.0.0 needs Rust 1.90, our rust-version is 1.89"]
         );
+    }
+
+    #[test]
+    fn unused_dependencies_are_found() {
+        let metadata = workspace(&[("ilink-client", "bytes", None)]);
+        let manifest = "[workspace.dependencies]\nbytes = \"1\"\nhttp = \"1\"\n";
+        assert_eq!(unused(manifest, &metadata), ["Cargo.toml: no package uses http"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) fn run() -> Outcome {
     findings.extend(layers::arrows(&metadata));
     findings.extend(layers::rust_versions(&metadata));
     let manifest = read(&root.join("Cargo.toml"))?;
+    findings.extend(layers::unused(&manifest, &metadata));
     let reasons = read(&root.join("DEPS.md"))?;
     findings.extend(layers::reasons(&manifest, &reasons));
 
