@@ -38,7 +38,7 @@ pub(crate) fn run() -> Outcome {
     for finding in &findings {
         println!("{finding}");
     }
-    Err(format!("{} house rules are broken, see above", findings.len()))
+    Err(format!("the house rules are broken in {} places, see above", findings.len()))
 }
 
 /// Files that are, or are about to be, in the repository.
