@@ -4,6 +4,7 @@
 mod ci;
 mod demo;
 mod e2e;
+mod fixtures;
 mod package;
 mod platform;
 mod process;
@@ -24,6 +25,7 @@ Usage: cargo xtask TASK
                               package, then install, login, message and reply on a real OpenClaw
   ci [--fast]                 everything that must pass; --fast leaves out the package and the real OpenClaw
   tidy                        the house rules of CONTRIBUTING.md
+  fixtures record [ARGS]      a proxy that records exchanges with a server, without their secrets
   help                        this text
 ";
 
@@ -82,6 +84,10 @@ fn run() -> Outcome<ExitCode> {
             }
             return ci::run(fast);
         }
+        "fixtures" => match args.next().map_err(usage)? {
+            Some(Value(what)) if what == "record" => fixtures::record(args.raw_args().map_err(usage)?)?,
+            _ => return Err("fixtures knows `record` only; see `cargo xtask help`".into()),
+        },
         "tidy" => {
             end(&mut args)?;
             tidy::run()?;
