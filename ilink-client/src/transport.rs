@@ -206,7 +206,7 @@ impl TransportSettings {
         for pem in &self.roots {
             for certificate in CertificateDer::pem_slice_iter(pem) {
                 let certificate = certificate
-                    .map_err(|error| Error::invalid("a root certificate is not PEM").with_source(error))?;
+                    .map_err(|error| Error::invalid("a root certificate cannot be read: give PEM, with BEGIN CERTIFICATE and END CERTIFICATE lines").with_source(error))?;
                 // A root that rustls cannot use (an old algorithm) must not cost all the others.
                 store.add_parsable_certificates([certificate]);
             }
@@ -225,7 +225,7 @@ impl TransportSettings {
         let mut roots = Vec::new();
         for pem in &self.roots {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| Error::invalid("a root certificate is not PEM").with_source(error))?;
+                .map_err(|error| Error::invalid("a root certificate cannot be read: give PEM, with BEGIN CERTIFICATE and END CERTIFICATE lines").with_source(error))?;
             roots.extend(certificates);
         }
         Ok(if roots.is_empty() { builder } else { builder.tls_certs_merge(roots) })

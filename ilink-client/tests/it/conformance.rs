@@ -161,6 +161,10 @@ async fn the_recorded_login_with_a_verify_code_is_gone_through_the_same_way() {
     }
     assert_eq!(events, ["Code", "VerifyCodeNeeded", "VerifyCodeNeeded", "Scanned", "Confirmed"]);
     let made = server.received_requests().await.unwrap();
+    for (ours, exchange) in made.iter().zip(&scenario.exchanges) {
+        let recorded = exchange.request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        assert_eq!(of_ours(ours), protocol_headers(recorded), "{}", exchange.request.method);
+    }
     let made: Vec<Vec<(String, String)>> =
         made.iter().map(|request| request.url.query_pairs().into_owned().collect()).collect();
     let recorded: Vec<_> = scenario.exchanges.iter().map(|exchange| exchange.request.query.clone()).collect();

@@ -11,5 +11,6 @@ mod login;
 mod messages;
 mod retry;
 mod script;
+mod setup;
 mod simulator;
 mod updates;
