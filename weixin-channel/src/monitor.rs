@@ -89,9 +89,7 @@ impl Monitor {
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = &mut notice, if !noticed => noticed = true,
-                Some(what) = settled.recv() => {
-                    self.on_settled(&mut queues, what).await?;
-                }
+                Some(what) = settled.recv() => self.on_settled(&mut queues, what).await,
                 Ok(permit) = deliveries.reserve(), if may_give => {
                     // The channel is gone: so is everybody who could handle a message.
                     let Some(channel) = self.channel.upgrade() else { return Ok(()) };
@@ -99,8 +97,8 @@ impl Monitor {
                         match Inbound::from_json(&entry.raw) {
                             Some(inbound) => permit.send(self.delivery(channel, entry, inbound, &settled_in)),
                             None => {
-                                let reason = "it cannot be read";
-                                self.store.failed(&self.account, entry.id, reason, true).await?;
+                                // It stays in the journal if that cannot be written; here it is out of the way.
+                                self.note_failure(&entry, "it cannot be read", true).await;
                                 queues.settle(&entry.peer);
                             }
                         }
@@ -198,23 +196,32 @@ impl Monitor {
         Delivery { account, id, inbound, channel, settler: Some(settler) }
     }
 
-    async fn on_settled(&self, queues: &mut Queues, what: Settled) -> Result<(), Error> {
-        match what {
-            Settled::Done(entry) => queues.settle(&entry.peer),
-            Settled::Failed(mut entry, reason) => {
-                entry.attempts += 1;
-                let dead = entry.attempts >= MAX_ATTEMPTS;
-                tracing::warn!(account = %self.account, id = entry.id, attempts = entry.attempts, dead, reason, "a message was not handled");
-                self.store.failed(&self.account, entry.id, &reason, dead).await?;
-                if dead {
-                    queues.settle(&entry.peer);
-                } else {
-                    let delay = RETRY_DELAY * (1 << (entry.attempts - 1));
-                    queues.retry(entry, Instant::now() + delay);
-                }
-            }
+    async fn on_settled(&self, queues: &mut Queues, what: Settled) {
+        let (mut entry, reason) = match what {
+            Settled::Done(entry) => return queues.settle(&entry.peer),
+            Settled::Failed(entry, reason) => (entry, reason),
+        };
+        entry.attempts += 1;
+        let dead = entry.attempts >= MAX_ATTEMPTS;
+        tracing::warn!(account = %self.account, id = entry.id, attempts = entry.attempts, dead, reason, "a message was not handled");
+        let noted = self.note_failure(&entry, &reason, dead).await;
+        if dead && noted {
+            queues.settle(&entry.peer);
+        } else {
+            let delay = RETRY_DELAY * (1 << (entry.attempts - 1).min(MAX_ATTEMPTS));
+            queues.retry(entry, Instant::now() + delay);
         }
-        Ok(())
+    }
+
+    /// Writes a failure into the journal. A journal that cannot be written ends nothing: the message stays open and is
+    /// tried again, and what the journal does not know it gives out again after a restart.
+    async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
+        let result = self.store.failed(&self.account, entry.id, reason, dead).await;
+        if let Err(error) = &result {
+            tracing::error!(account = %self.account, id = entry.id, %error, "a failure could not be journalled");
+            self.status.update(|status| status.last_error = Some(error.to_string()));
+        }
+        result.is_ok()
     }
 
     fn on_state(&self, state: PollState) {

@@ -5,6 +5,7 @@
 #[path = "../../../ilink-client/tests/it/in_process.rs"]
 mod in_process;
 
+mod failing_store;
 mod inbound;
 mod outbound;
 mod setup;
