@@ -1,13 +1,17 @@
 //! Tasks of this workspace: `cargo xtask help`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod demo;
 mod e2e;
 mod fixtures;
+mod fuzz;
 mod package;
+mod peers;
 mod platform;
 mod process;
+mod semver;
 mod tidy;
 mod tools;
 
@@ -23,7 +27,12 @@ Usage: cargo xtask TASK
                               the npm package for this platform, below target/package/
   e2e [--host VERSION] [--profile PROFILE]
                               package, then install, login, message and reply on a real OpenClaw
-  ci [--fast]                 everything that must pass; --fast leaves out the package and the real OpenClaw
+  ci [--fast] [--fuzz]        everything that must pass; --fast leaves out the package and the real OpenClaw,
+                              --fuzz adds a minute for each fuzz target (needs a nightly toolchain)
+  bench NAME                  a benchmark beside published peers: client, media
+  fuzz [--seconds N]          every fuzz target for so long; 60 if not said
+  miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
+  semver                      the public API beside that of the last release
   tidy                        the house rules of CONTRIBUTING.md
   fixtures record [ARGS]      a proxy that records exchanges with a server, without their secrets
   help                        this text
@@ -75,14 +84,40 @@ fn run() -> Outcome<ExitCode> {
             e2e::run(&host, &package)?;
         }
         "ci" => {
-            let mut fast = false;
+            let (mut fast, mut fuzz) = (false, false);
             while let Some(arg) = args.next().map_err(usage)? {
                 match arg {
                     Long("fast") => fast = true,
+                    Long("fuzz") => fuzz = true,
                     other => return Err(usage(other.unexpected())),
                 }
             }
-            return ci::run(fast);
+            return ci::run(fast, fuzz);
+        }
+        "bench" => {
+            let name = text(&mut args)?;
+            end(&mut args)?;
+            bench::run(&name)?;
+        }
+        "fuzz" => {
+            let mut seconds = fuzz::SECONDS;
+            while let Some(arg) = args.next().map_err(usage)? {
+                match arg {
+                    Long("seconds") => {
+                        seconds = args.value().and_then(|value| value.parse()).map_err(usage)?;
+                    }
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            fuzz::run(seconds)?;
+        }
+        "miri" => {
+            end(&mut args)?;
+            semver::miri()?;
+        }
+        "semver" => {
+            end(&mut args)?;
+            semver::run()?;
         }
         "fixtures" => match args.next().map_err(usage)? {
             Some(Value(what)) if what == "record" => fixtures::record(args.raw_args().map_err(usage)?)?,

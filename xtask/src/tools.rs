@@ -37,26 +37,33 @@ pub(crate) fn openclaw(version: &str, node: &Path) -> Outcome<PathBuf> {
 
 /// cargo-deny: the machine's, or one built below `target/tools`.
 pub(crate) fn deny() -> Outcome<PathBuf> {
-    if let Some(found) = find("cargo-deny") {
+    cargo_install("cargo-deny", "0.20.2")
+}
+
+/// cargo-fuzz: the machine's, or one built below `target/tools`.
+pub(crate) fn fuzz() -> Outcome<PathBuf> {
+    cargo_install("cargo-fuzz", "0.13.2")
+}
+
+/// cargo-semver-checks: the machine's, or one built below `target/tools`.
+pub(crate) fn semver_checks() -> Outcome<PathBuf> {
+    cargo_install("cargo-semver-checks", "0.51.0")
+}
+
+/// A program of Cargo's registry: the machine's, or one built below `target/tools`, without optimisation, since it
+/// runs for seconds and builds for minutes.
+fn cargo_install(program: &str, version: &str) -> Outcome<PathBuf> {
+    if let Some(found) = find(program) {
         return Ok(found);
     }
     let tools = target().join("tools");
-    let program = tools.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
-    if !program.exists() {
-        println!("building cargo-deny, once");
-        run(cargo([
-            "install",
-            "cargo-deny",
-            "--version",
-            "0.20.2",
-            "--locked",
-            "--debug",
-            "--quiet",
-            "--root",
-        ])
-        .arg(&tools))?;
+    let path = tools.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    if !path.exists() {
+        println!("building {program}, once");
+        let args = ["install", program, "--version", version, "--locked", "--debug", "--quiet", "--root"];
+        run(cargo(args).arg(&tools))?;
     }
-    Ok(program)
+    Ok(path)
 }
 
 /// Installs `package@version` into its own folder, once. An interrupted installation leaves only a folder

@@ -7,11 +7,11 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, find, root, run as run_command, watched};
-use crate::{Outcome, e2e, package, tidy, tools};
+use crate::{Outcome, e2e, fuzz, package, peers, tidy, tools};
 use count::Counts;
 
 /// Runs all steps, also after one has failed: one run shows everything that is wrong.
-pub(crate) fn run(fast: bool) -> Outcome<ExitCode> {
+pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
     // Before half an hour of work, not after.
     tools::npm()?;
     let mut ci = Ci::default();
@@ -20,6 +20,8 @@ pub(crate) fn run(fast: bool) -> Outcome<ExitCode> {
     ci.step("clippy", |_| {
         run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
     });
+    ci.step("features", |_| features());
+    ci.step("dependencies", |_| peers::count());
     ci.step("doc", |_| {
         run_command(cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
@@ -38,7 +40,33 @@ pub(crate) fn run(fast: bool) -> Outcome<ExitCode> {
             });
         }
     }
+    if fuzz {
+        ci.step("fuzz", |_| fuzz::run(fuzz::SECONDS));
+    }
     Ok(ci.finish())
+}
+
+/// Every choice of TLS compiles; native-tls needs OpenSSL's headers, which not every machine has.
+fn features() -> Outcome {
+    let native = find("pkg-config").is_some_and(|program| {
+        Command::new(program).args(["--exists", "openssl"]).status().is_ok_and(|status| status.success())
+    });
+    if !native {
+        println!("native-tls is not checked: pkg-config finds no openssl");
+    }
+    let choices = [("", true), ("rustls-ring,qr", true), ("rustls-aws-lc", true), ("native-tls", native)];
+    for (features, _) in choices.iter().filter(|(_, here)| *here) {
+        run_command(&mut cargo([
+            "check",
+            "--quiet",
+            "--package",
+            "ilink-client",
+            "--no-default-features",
+            "--features",
+            features,
+        ]))?;
+    }
+    Ok(())
 }
 
 fn rust_tests(counts: &mut Counts) -> Outcome {
