@@ -117,6 +117,15 @@ pub(crate) struct TransportSettings {
     pub(crate) roots: Vec<Vec<u8>>,
 }
 
+/// reqwest as the default transport sets it up, for requests beside the API: TLS with these root certificates in PEM
+/// (none: the system's, else the bundled ones), the time-out of a connection, no redirects.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] if TLS cannot be set up or a certificate is not PEM.
+pub fn http_builder(root_certificates: &[Vec<u8>]) -> Result<reqwest::ClientBuilder, Error> {
+    TransportSettings { proxy: None, roots: root_certificates.to_vec() }.builder()
+}
+
 /// Field note 16: some of the host's addresses hang. The limit is shared out over the addresses by hyper.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -170,17 +179,21 @@ impl fmt::Debug for ReqwestTransport {
 
 impl TransportSettings {
     fn build(&self, proxied: bool) -> Result<reqwest::Client, Error> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            // The token must not follow a redirect to another host (field note 28); the API has none.
-            .redirect(reqwest::redirect::Policy::none());
+        let mut builder = self.builder()?;
         match &self.proxy {
             _ if !proxied => builder = builder.no_proxy(),
             Some(proxy) => builder = builder.proxy(proxy.clone()),
             None => {}
         }
-        builder = self.tls(builder)?;
         builder.build().map_err(|error| Error::invalid("the HTTP client cannot be set up").with_source(error))
+    }
+
+    fn builder(&self) -> Result<reqwest::ClientBuilder, Error> {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The token must not follow a redirect to another host (field note 28); the API has none.
+            .redirect(reqwest::redirect::Policy::none());
+        self.tls(builder)
     }
 
     #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
@@ -235,5 +248,19 @@ impl TransportSettings {
     #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the shape of the variants above")]
     fn tls(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, Error> {
         Ok(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_builder_for_requests_beside_the_api_follows_no_redirect() {
+        let server = wiremock::MockServer::start().await;
+        let redirect = wiremock::ResponseTemplate::new(302).insert_header("location", "/elsewhere");
+        wiremock::Mock::given(wiremock::matchers::any()).respond_with(redirect).expect(1).mount(&server).await;
+        let client = http_builder(&[]).unwrap().no_proxy().build().unwrap();
+        assert_eq!(client.get(server.uri()).send().await.unwrap().status(), 302);
     }
 }
