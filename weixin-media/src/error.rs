@@ -1,0 +1,213 @@
+//! One error type: what happened to which transfer, and how often it was tried.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use ilink_client::TransportError;
+use url::Url;
+
+/// Why media could not be moved.
+///
+/// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a key, a URL query or content.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    detail: String,
+    status: Option<u16>,
+    attempts: u32,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument or a setting is not usable; nothing was sent.
+    InvalidInput,
+    /// A URL leads to a host that is not allowed, by itself or by a redirect (field note 28); nothing was sent there.
+    HostNotAllowed,
+    /// The file or reader to upload cannot be read, or changed while it was sent.
+    Source,
+    /// The file or writer to download into cannot be written.
+    Sink,
+    /// The message has no key, or one in no known encoding.
+    Key,
+    /// getuploadurl failed: [`Error::client_error`] says how.
+    Api,
+    /// No connection: DNS, TCP, TLS or proxy.
+    Connect,
+    /// Nothing moved for too long.
+    Idle,
+    /// The transfer was slower than the slowest that is waited for.
+    Timeout,
+    /// The connection broke.
+    Interrupted,
+    /// An HTTP status that is no success. 4xx is final.
+    Status,
+    /// A success that is none: no download parameter, an HTML page, another length than announced.
+    Answer,
+    /// More bytes than allowed.
+    TooLarge,
+    /// Fewer bytes than announced, or not a whole number of cipher blocks.
+    Truncated,
+    /// The padding is not valid: the key does not fit, or the bytes are no ciphertext.
+    Padding,
+    /// The MD5 is not the one that the message carries.
+    Digest,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, detail: detail.into(), status: None, attempts: 0, source: None }))
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, detail)
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn of_host(error: ilink_client::Error) -> Self {
+        Self::new(ErrorKind::HostNotAllowed, error.to_string()).with_source(error)
+    }
+
+    pub(crate) fn of_transport(error: TransportError, host: &str) -> Self {
+        let (kind, detail) = if error.is_connect {
+            (
+                ErrorKind::Connect,
+                format!("cannot connect to {host}: check the network and the proxy settings"),
+            )
+        } else if error.is_timeout {
+            (ErrorKind::Timeout, format!("no answer from {host} in time"))
+        } else if is_early_end(&error) {
+            (
+                ErrorKind::Truncated,
+                format!("{host} closed the connection before all announced bytes had come"),
+            )
+        } else {
+            (ErrorKind::Interrupted, format!("the connection to {host} broke"))
+        };
+        Self::new(kind, detail).with_source(error)
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status, where an answer came.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How many times it was tried; 0 if nothing was sent.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The failure of getuploadurl, where it was that.
+    #[must_use]
+    pub fn client_error(&self) -> Option<&ilink_client::Error> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
+    /// True if the CDN says that there is no such media (any more).
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.0.status, Some(403 | 404 | 410))
+    }
+
+    /// True if trying again may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Connect
+            | ErrorKind::Idle
+            | ErrorKind::Timeout
+            | ErrorKind::Interrupted
+            | ErrorKind::Answer
+            | ErrorKind::Truncated => true,
+            ErrorKind::Status => self.0.status.is_some_and(|status| !(400..500).contains(&status)),
+            _ => false,
+        }
+    }
+}
+
+/// True if the peer closed in the middle of a body, rather than reset the connection.
+fn is_early_end(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::UnexpectedEof
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The last error of a chain says more than `error sending request`.
+fn root_cause(mut error: &(dyn StdError + 'static)) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.detail)?;
+        if let Some(source) = self.source() {
+            let root = root_cause(source);
+            if !self.0.detail.ends_with(&root) {
+                write!(f, " ({root})")?;
+            }
+        }
+        if self.0.attempts > 1 {
+            write!(f, " [after {} attempts]", self.0.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("status", &self.0.status)
+            .field("attempts", &self.0.attempts)
+            .field("detail", &self.0.detail)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Scheme, host and port: what of a URL may be shown.
+pub(crate) fn host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
