@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Truncated,
     /// The padding is not valid: the key does not fit, or the bytes are no ciphertext.
     Padding,
-    /// The MD5 is not the one that the message carries.
+    /// The MD5 is not the one that the message carries, or the server has other bytes than an attempt before.
     Digest,
 }
 

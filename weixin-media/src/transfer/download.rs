@@ -158,6 +158,7 @@ impl Plan<'_> {
             opener: &self.opener,
             policy: self.policy,
             max: self.max,
+            expected: self.size.map(|size| if self.key.is_some() { encrypted_size(size) } else { size }),
             encrypted: self.key.is_some(),
             on_progress: self.on_progress,
             state: super::fetch::State::default(),

@@ -29,6 +29,8 @@ pub(super) struct Fetch<'a> {
     pub(super) policy: &'a TransferPolicy,
     /// Most bytes on the wire.
     pub(super) max: u64,
+    /// Bytes on the wire by what the message says, for a server that does not announce any.
+    pub(super) expected: Option<u64>,
     /// Encrypted: goes on at block boundaries, and is whole blocks.
     pub(super) encrypted: bool,
     pub(super) on_progress: Option<OnProgress>,
@@ -126,9 +128,10 @@ impl Fetch<'_> {
 
     fn ended(&self, url: &Url, skip: u64) -> Result<(), Error> {
         let received = self.state.received;
-        let short = skip > 0 || self.state.total.is_some_and(|total| received < total);
+        let announced = self.state.total.or(self.expected);
+        let short = skip > 0 || announced.is_some_and(|total| received < total);
         let uneven = self.encrypted && (received == 0 || !received.is_multiple_of(BLOCK as u64));
-        match self.state.total {
+        match announced {
             Some(total) if short => {
                 Err(truncated(format!("{} sent {received} of {total} announced bytes", host(url))))
             }
@@ -157,12 +160,8 @@ impl Fetch<'_> {
         if total > self.max {
             return Err(too_large(url, self.max));
         }
-        if self.state.received > 0 && self.state.total.is_some_and(|known| known != total) {
-            let detail = format!(
-                "{} offers other bytes than before: {total} instead of {:?}",
-                host(url),
-                self.state.total
-            );
+        if let Some(known) = self.state.total.filter(|known| *known != total && self.state.received > 0) {
+            let detail = format!("{} now offers {total} bytes, and {known} before: other media", host(url));
             return Err(Error::new(ErrorKind::Digest, detail));
         }
         self.state.total = Some(total);

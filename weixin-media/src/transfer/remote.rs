@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, RANGE};
 use ilink_client::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use ilink_client::{BoxFuture, TransportError, reqwest};
@@ -208,6 +209,7 @@ impl RemoteDownload<'_> {
             opener: &opener,
             policy: &self.remote.policy,
             max: self.max_size,
+            expected: None,
             encrypted: false,
             on_progress: None,
             state: State::default(),
@@ -241,8 +243,8 @@ impl Opener for RemoteOpener<'_> {
                 }
                 let answer = request.send().await.map_err(|error| of_reqwest(error, &url))?;
                 let Some(target) = location(&url, answer.status(), answer.headers()) else {
-                    let given =
-                        answer.headers().get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok());
+                    let given = answer.headers().get(CONTENT_DISPOSITION).map(HeaderValue::as_bytes);
+                    let given = given.and_then(|bytes| std::str::from_utf8(bytes).ok());
                     let name = given.and_then(disposition_name).unwrap_or_else(|| last_part(&url).to_owned());
                     self.name.send_replace(Some(safe_file_name(&name)));
                     return Ok(answer);

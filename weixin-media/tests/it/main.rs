@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod bad_media;
+mod download;
+mod remote;
+mod script;
 mod upload;
+mod upload_faults;
 
 use ilink_client::{Bot, Client, Credentials};
 use ilink_fixtures::{BotInfo, DEFAULT_USER, Phone, Simulator};
