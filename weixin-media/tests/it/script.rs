@@ -44,7 +44,7 @@ impl Answer {
         Self::new(200).announce(bytes.len()).bytes(bytes)
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }

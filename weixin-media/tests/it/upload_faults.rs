@@ -13,39 +13,30 @@ fn refused(status: u16, reason: &str) -> Fault {
     Fault::Status { status, headers, body: String::new() }
 }
 
+fn said(status: u16, body: &str) -> Fault {
+    Fault::Status { status, headers: std::collections::BTreeMap::new(), body: body.to_owned() }
+}
+
 /// The faults, the result, and how often the two endpoints were asked.
 #[tokio::test]
 async fn what_the_server_does_and_what_comes_of_it() {
     let mut table = Vec::new();
-    let cases: [(&str, Vec<(Endpoint, Fault, u32)>); 11] = [
-        ("500 once", vec![(Endpoint::CdnUpload, Fault::status(500), 1)]),
-        ("500 twice", vec![(Endpoint::CdnUpload, Fault::status(500), 2)]),
-        ("500 each time", vec![(Endpoint::CdnUpload, Fault::status(500), 3)]),
-        ("403", vec![(Endpoint::CdnUpload, refused(403, "invalid filekey"), 1)]),
-        (
-            "413 with a body",
-            vec![(
-                Endpoint::CdnUpload,
-                Fault::Status {
-                    status: 413,
-                    headers: std::collections::BTreeMap::new(),
-                    body: "too\n large".to_owned(),
-                },
-                1,
-            )],
-        ),
-        ("reset once", vec![(Endpoint::CdnUpload, Fault::Reset, 1)]),
-        ("the answer is lost", vec![(Endpoint::CdnUpload, Fault::LostAnswer, 1)]),
-        ("200 without a parameter", vec![(Endpoint::CdnUpload, Fault::Empty, 1)]),
-        ("a page instead of an answer", vec![(Endpoint::CdnUpload, Fault::Garbage, 3)]),
-        ("redirect", vec![(Endpoint::CdnUpload, Fault::status(302), 3)]),
-        ("getuploadurl refuses", vec![(Endpoint::GetUploadUrl, Fault::ret(-3), 1)]),
+    let cases: [(&str, Endpoint, Fault, u32); 11] = [
+        ("500 once", Endpoint::CdnUpload, Fault::status(500), 1),
+        ("500 twice", Endpoint::CdnUpload, Fault::status(500), 2),
+        ("500 each time", Endpoint::CdnUpload, Fault::status(500), 3),
+        ("403", Endpoint::CdnUpload, refused(403, "invalid filekey"), 1),
+        ("413 with a body", Endpoint::CdnUpload, said(413, "too\n large"), 1),
+        ("reset once", Endpoint::CdnUpload, Fault::Reset, 1),
+        ("the answer is lost", Endpoint::CdnUpload, Fault::LostAnswer, 1),
+        ("200 without a parameter", Endpoint::CdnUpload, Fault::Empty, 1),
+        ("a page instead of an answer", Endpoint::CdnUpload, Fault::Garbage, 3),
+        ("redirect", Endpoint::CdnUpload, Fault::status(302), 3),
+        ("getuploadurl refuses", Endpoint::GetUploadUrl, Fault::ret(-3), 1),
     ];
-    for (name, faults) in cases {
+    for (name, endpoint, fault, times) in cases {
         let lab = Lab::new().await;
-        for (endpoint, fault, times) in faults {
-            lab.simulator.fault(fault, endpoint, times);
-        }
+        lab.simulator.fault(fault, endpoint, times);
         let result = lab.media.upload(DEFAULT_USER, noise(300_000)).await;
         let result = match result {
             Ok(uploaded) => {

@@ -1,0 +1,20 @@
+//! Any bytes under any name have a type; voice is passed on unchanged unless there is a codec.
+
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use weixin_media::codec::{MediaKind, convert_voice, is_silk, silk_without_prefix, sniff};
+
+fuzz_target!(|input: (&[u8], Option<&str>)| {
+    let (bytes, name) = input;
+    let sniffed = sniff(bytes, name);
+    assert!(MediaKind::of(&sniffed.mime) != MediaKind::Voice);
+    assert_eq!(is_silk(bytes), silk_without_prefix(bytes).is_some());
+    if is_silk(bytes) {
+        assert_eq!(sniffed.mime.essence_str(), "audio/silk");
+    }
+    let voice = convert_voice(Bytes::copy_from_slice(bytes), 24_000, None).unwrap();
+    assert_eq!(voice.bytes, bytes);
+    assert!(!voice.extension.is_empty());
+});
