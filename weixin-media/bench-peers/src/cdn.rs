@@ -1,0 +1,111 @@
+//! The least that is a CDN: takes uploads and forgets them, sends downloads out of one buffer, and answers the API calls
+//! that belong to an upload. Blocking, a thread per connection, in the parent process: what is measured is the client.
+
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use weixin_media::codec::{Encryptor, encrypted_size};
+
+use crate::KEY;
+
+/// The plaintext of every download is this many bytes, over and over.
+const PATTERN: usize = 1 << 20;
+
+/// Starts it and returns its URL.
+pub fn start() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let mut pattern = vec![0x5a; PATTERN];
+    Encryptor::new(&KEY).in_place(&mut pattern).expect("whole blocks");
+    let server = Arc::new(Server { url: url.clone(), pattern });
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let server = Arc::clone(&server);
+            thread::spawn(move || server.serve(&stream));
+        }
+    });
+    url
+}
+
+struct Server {
+    url: String,
+    pattern: Vec<u8>,
+}
+
+impl Server {
+    /// Requests until the client goes away.
+    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::with_capacity(256 << 10, stream);
+        loop {
+            let (mut first, mut length) = (String::new(), 0_u64);
+            if reader.read_line(&mut first)? == 0 {
+                return Ok(());
+            }
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line)?;
+                let line = line.trim().to_ascii_lowercase();
+                if line.is_empty() {
+                    break;
+                }
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap_or_default();
+                }
+            }
+            discard(&mut reader, length)?;
+            let path = first.split(' ').nth(1).unwrap_or_default();
+            if path.contains("/download") {
+                let size = path.rsplit(['=', '/']).next().and_then(|size| size.parse().ok()).unwrap_or_default();
+                self.download(stream, size)?;
+            } else if path.contains("/upload") {
+                answer(stream, "x-encrypted-param: 1024\r\n", "")?;
+            } else if path.contains("getuploadurl") {
+                let url = format!("{}/c2c/upload?encrypted_query_param=p&filekey=f&taskid=t", self.url);
+                answer(stream, "", &format!(r#"{{"ret":0,"upload_full_url":"{url}"}}"#))?;
+            } else {
+                answer(stream, "", r#"{"ret":0,"message_id":7441535359615655688}"#)?;
+            }
+        }
+    }
+
+    fn download(&self, mut stream: &TcpStream, size: u64) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
+            encrypted_size(size)
+        );
+        stream.write_all(head.as_bytes())?;
+        let mut left = usize::try_from(size).unwrap_or_default() / 16 * 16;
+        let rest = vec![0x5a; usize::try_from(size % 16).unwrap_or_default()];
+        while left > 0 {
+            let now = left.min(PATTERN);
+            stream.write_all(&self.pattern[..now])?;
+            left -= now;
+        }
+        let mut last = Vec::new();
+        let mut encryptor = Encryptor::new(&KEY);
+        encryptor.update(&rest, &mut last);
+        last.extend(encryptor.finish());
+        stream.write_all(&last)
+    }
+}
+
+fn answer(mut stream: &TcpStream, header: &str, body: &str) -> io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    stream.write_all(format!("{head}{header}content-length: {}\r\n\r\n{body}", body.len()).as_bytes())
+}
+
+fn discard(reader: &mut impl Read, mut left: u64) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    while left > 0 {
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = reader.read(&mut buffer[..wanted])?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        left -= read as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `cargo xtask bench media`: weixin-media beside four published clients and the official plugin, in one run.
+//!
+//! Each measurement is a fresh process, so that no client warms anything up for the next; a small CDN is in the parent.
+//! Throughput is the median of some runs, memory the highest: the peak of the resident set above what it was when the
+//! client was set up and had moved one small file. 1 MB is 10^6 bytes, 1 MiB is 2^20.
+//!
+//! The official plugin is measured if `OFFICIAL_PLUGIN` names its folder (the one with `dist/`) and `node` is there.
+
+mod bound;
+mod cdn;
+mod clients;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use weixin_media::codec::MediaKey;
+
+use crate::clients::{Subject, Who};
+
+/// The key of every download.
+pub const KEY: MediaKey = MediaKey::new(*b"0123456789abcdef");
+
+const MIB: u64 = 1 << 20;
+
+/// Sizes in MiB; the last is ours alone, since the others hold it in memory several times.
+const SIZES: [u64; 2] = [64, 1024];
+
+/// Fresh processes per figure.
+const RUNS: usize = 5;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, who, what, size, url, folder] = &args[..]
+        && child == "child"
+    {
+        let who = Who::from_name(who).expect("a client's name");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let size = size.parse().expect("a size");
+        let figures = runtime.block_on(measure(who, what, size, url, Path::new(folder)));
+        let (seconds, peak) = figures.unwrap_or_else(|error| panic!("{}: {error}", who.name()));
+        println!("{seconds} {peak}");
+        return;
+    }
+    let url = cdn::start();
+    let folder = std::env::temp_dir().join(format!("media-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for mib in SIZES.iter().copied().chain([0]) {
+        let size = usize::try_from(mib * MIB).expect("an address space for it").max(1024);
+        std::fs::write(file(&folder, mib), noise(size)).expect("a file to upload");
+    }
+    run(&url, &folder);
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+fn run(url: &str, folder: &Path) {
+    let (md5, aes) = (bound::md5(), bound::aes());
+    println!("MD5, one thread         {md5:>8.0} MB/s");
+    println!("AES-128-ECB in place    {aes:>8.0} MB/s");
+    match bound::openssl() {
+        Some(openssl) => println!("openssl speed           {openssl:>8.0} MB/s   ours is {:.2} of it (wanted: 0.9)", aes / openssl),
+        None => println!("openssl speed           not installed"),
+    }
+    for mib in SIZES {
+        let (up, down) = (bound::loopback_up(url, mib * MIB), bound::loopback_down(url, mib * MIB));
+        let (up_bound, down_bound) =
+            (1.0 / (1.0 / md5 + 1.0 / aes + 1.0 / up), 1.0 / (1.0 / aes + 1.0 / down));
+        println!("\n{mib} MiB: loopback up {up:.0}, down {down:.0} MB/s; so at most {up_bound:.0} up, {down_bound:.0} down");
+        println!("{:<26}{:>10}{:>8}{:>10}{:>12}{:>8}{:>10}", "", "up MB/s", "bound", "peak MiB", "down MB/s", "bound", "peak MiB");
+        for who in Who::ALL {
+            if mib > SIZES[0] && !matches!(who, Who::Ours | Who::OursToFile) {
+                continue;
+            }
+            let (up, up_peak) = child(who, "upload", mib, url, folder);
+            let (down, down_peak) = child(who, "download", mib, url, folder);
+            line(who.name(), [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
+        }
+        if mib == SIZES[0]
+            && let Some(official) = std::env::var_os("OFFICIAL_PLUGIN")
+        {
+            let (up, up_peak) = node(&official, "upload", mib, url, folder);
+            let (down, down_peak) = node(&official, "download", mib, url, folder);
+            line("official plugin, node", [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
+        }
+    }
+}
+
+fn line(name: &str, [up, up_part, up_peak, down, down_part, down_peak]: [f64; 6]) {
+    println!("{name:<26}{up:>10.0}{up_part:>8.2}{up_peak:>10.1}{down:>12.0}{down_part:>8.2}{down_peak:>10.1}");
+}
+
+fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
+    let myself = std::env::current_exe().expect("this program");
+    median(mib, || {
+        let mut command = Command::new(&myself);
+        command.args(["child", who.name(), what, &mib.to_string(), url]).arg(folder);
+        command
+    })
+}
+
+fn node(official: &std::ffi::OsStr, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/official.mjs");
+    median(mib, || {
+        let mut command = Command::new("node");
+        command.arg(script).arg(official).args([what, &mib.to_string(), url]).arg(folder).arg(KEY.to_base64_of_hex());
+        command
+    })
+}
+
+/// MB/s and the peak in MiB.
+fn median(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
+    let (mut rates, mut peak) = (Vec::new(), 0.0_f64);
+    for _ in 0..RUNS {
+        let output = command().output().expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().ok());
+        let (Some(Some(seconds)), Some(Some(kib))) = (figures.next(), figures.next()) else {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            return (f64::NAN, f64::NAN);
+        };
+        rates.push((mib * MIB) as f64 / seconds / 1e6);
+        peak = peak.max(kib / 1024.0);
+    }
+    rates.sort_by(f64::total_cmp);
+    (rates[RUNS / 2], peak)
+}
+
+/// In the child: seconds, and the peak above baseline in KiB.
+async fn measure(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> Result<(f64, u64), clients::Failure> {
+    let subject = Subject::new(who, url).await?;
+    let target = folder.join(format!("download-{}", std::process::id()));
+    subject.upload(&file(folder, 0)).await?;
+    subject.download(1024, &target).await?;
+    // From here on the peak counts anew.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let before = status("VmRSS")?;
+    let start = Instant::now();
+    match what {
+        "upload" => subject.upload(&file(folder, mib)).await?,
+        _ => subject.download(mib * MIB, &target).await?,
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let peak = status("VmHWM")?.saturating_sub(before);
+    let _ = std::fs::remove_file(target);
+    Ok((seconds, peak))
+}
+
+/// A line of `/proc/self/status`, in KiB.
+fn status(name: &str) -> Result<u64, clients::Failure> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let line = text.lines().find(|line| line.starts_with(name)).ok_or("no such line")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
+}
+
+fn file(folder: &Path, mib: u64) -> PathBuf {
+    folder.join(format!("{mib}.bin"))
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
