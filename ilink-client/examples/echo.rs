@@ -39,7 +39,7 @@ pub async fn run(bot: &Bot, path: &Path) -> Result<(), Box<dyn Error>> {
             }
             UpdatesEvent::State(LinkState::Online) => println!("online"),
             UpdatesEvent::State(LinkState::Backoff { error, delay, .. }) => {
-                println!("{error}; again in {delay:?}")
+                println!("{error}; again in {delay:?}");
             }
             UpdatesEvent::State(LinkState::NeedsLogin { error, .. }) => println!("{error}"),
             UpdatesEvent::State(state) => println!("{state:?}"),

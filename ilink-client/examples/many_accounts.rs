@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(Happened { bot, event }) = events.recv().await {
         match event {
             UpdatesEvent::Batch(batch) => {
-                println!("{}: {} messages", bot.credentials().bot_id, batch.messages.len())
+                println!("{}: {} messages", bot.credentials().bot_id, batch.messages.len());
             }
             other => println!("{}: {other:?}", bot.credentials().bot_id),
         }

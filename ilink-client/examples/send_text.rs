@@ -26,6 +26,7 @@ pub async fn run(bot: &Bot, user: &str, token: &str, text: &str) -> Result<Sent,
 }
 
 /// The two kinds of "accepted".
+#[must_use]
 pub fn describe(sent: &Sent) -> String {
     match sent.message_id {
         Some(id) => format!("accepted as message {id}"),

@@ -259,7 +259,11 @@ mod tests {
     async fn a_builder_for_requests_beside_the_api_follows_no_redirect() {
         let server = wiremock::MockServer::start().await;
         let redirect = wiremock::ResponseTemplate::new(302).insert_header("location", "/elsewhere");
-        wiremock::Mock::given(wiremock::matchers::any()).respond_with(redirect).expect(1).mount(&server).await;
+        wiremock::Mock::given(wiremock::matchers::any())
+            .respond_with(redirect)
+            .expect(1)
+            .mount(&server)
+            .await;
         let client = http_builder(&[]).unwrap().no_proxy().build().unwrap();
         assert_eq!(client.get(server.uri()).send().await.unwrap().status(), 302);
     }

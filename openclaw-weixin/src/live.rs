@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use weixin_channel::ilink_client::RunId;
-use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, StateDir};
+use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery};
 
 use crate::events::Events;
 use crate::failure::Failure;
@@ -30,12 +30,7 @@ pub(crate) struct Live {
 impl Live {
     /// Opens the state folder and begins to send events.
     pub(crate) fn open(init: &Init, events: Events) -> Result<Self, Failure> {
-        let state = StateDir::new(&init.state_dir);
-        // Not the host's own folder for these: hosts that keep allow-lists in their database (2026.9.6 does) refuse
-        // to start over a file there whose account they cannot attribute, and they look before plugins are loaded.
-        // Who has scanned is let in by the account's user id instead (npm/access.js).
-        let state = state.clone().oauth_dir(state.channel_dir());
-        let mut builder = Channel::builder().state(state);
+        let mut builder = Channel::builder().state_dir(&init.state_dir);
         if !init.roots.is_empty() {
             builder = builder.root_certificates(init.roots.join("\n"));
         }

@@ -98,7 +98,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// The messages of all accounts that run in a channel; from [`Channel::deliveries`].
+/// The messages of all accounts that run in a channel; from [`ChannelBuilder::build`](crate::ChannelBuilder::build).
 #[derive(Debug)]
 pub struct Deliveries(pub(crate) mpsc::Receiver<Delivery>);
 

@@ -1,5 +1,6 @@
 //! Login by QR code, as a stream of events (protocol §5).
 
+mod builder;
 mod event;
 mod input;
 mod session;
@@ -21,60 +22,16 @@ use crate::endpoint::{GET_BOT_QRCODE, GET_QRCODE_STATUS};
 use crate::error::{Error, ErrorKind};
 use crate::hosts::is_loopback;
 use crate::retry::RetryPolicy;
-use crate::secret::Secret;
 use crate::transport::BoxFuture;
 use crate::wire::LoginStatus;
 use crate::wire::request::GetBotQrcode;
 use crate::wire::response::{BotQrcode, QrcodeStatus};
 
+pub use builder::LoginBuilder;
 pub use event::{LoginCode, LoginEvent, LoginPolicy};
 pub use input::LoginInput;
 pub use session::LoginSession;
 use session::Outcome;
-
-/// Settings of a login, from [`Client::login`].
-#[derive(Debug)]
-#[must_use = "call start() and ask for events"]
-pub struct LoginBuilder {
-    client: Client,
-    policy: LoginPolicy,
-    tokens: Vec<Secret>,
-}
-
-impl LoginBuilder {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, policy: LoginPolicy::default(), tokens: Vec::new() }
-    }
-
-    /// The tokens that are here already, newest account first: by these the server recognises a bot that is
-    /// bound to this installation. At most ten are sent.
-    pub fn local_tokens(mut self, tokens: impl IntoIterator<Item = Secret>) -> Self {
-        self.tokens = tokens.into_iter().take(10).collect();
-        self
-    }
-
-    /// Another policy than the default.
-    pub fn policy(mut self, policy: LoginPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// The login. Nothing is sent before the first event is asked for.
-    pub fn start(self) -> Login {
-        let session = LoginSession {
-            tokens: self.tokens,
-            base_url: self.client.base_url().to_string(),
-            started_ms: unix_ms(&self.client),
-            issued_ms: 0,
-            code: None,
-            handle: None,
-            scanned: false,
-            asked: false,
-            outcome: None,
-        };
-        Login::new(self.client, self.policy, session)
-    }
-}
 
 /// A login in progress: a stream of [`LoginEvent`]s that ends after [`Confirmed`](LoginEvent::Confirmed),
 /// [`AlreadyBound`](LoginEvent::AlreadyBound) or an error.
@@ -123,7 +80,7 @@ impl Login {
         Self::new(client, LoginPolicy::default(), session)
     }
 
-    fn new(client: Client, policy: LoginPolicy, session: LoginSession) -> Self {
+    pub(super) fn new(client: Client, policy: LoginPolicy, session: LoginSession) -> Self {
         let step =
             if session.handle.is_some() || session.outcome.is_some() { Step::Ask } else { Step::Start };
         Self { client, policy, session, step, input: LoginInput::default(), last_error: None }
@@ -413,7 +370,7 @@ fn credentials(answer: QrcodeStatus) -> Result<Credentials, Error> {
     Ok(credentials)
 }
 
-fn unix_ms(client: &Client) -> u64 {
+pub(super) fn unix_ms(client: &Client) -> u64 {
     let now = client.now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -94,15 +94,17 @@ impl StateDir {
         ids.iter().filter_map(|id| self.account(id).transpose()).collect()
     }
 
-    /// Stores what a login brought: the account's file, the index, and the user who scanned as an allowed
-    /// sender. Older accounts of the same user, which the server has unbound, are retired; their names are
-    /// returned (protocol §5).
+    /// Stores what a login brought: the account's file, with the user who scanned, and the index. Older
+    /// accounts of the same user, which the server has unbound, are retired; their names are returned
+    /// (protocol §5). The host's own allow-lists are left to the host: some refuse to start beside a file there
+    /// that they cannot attribute.
     ///
     /// # Errors
     /// If something cannot be written; the account's own file comes first.
     pub fn save_login(&self, credentials: &Credentials) -> Result<(AccountId, Vec<AccountId>), Error> {
         let id = AccountId::from(&credentials.bot_id);
-        let mut file = json!({ "token": credentials.token, "savedAt": humantime::format_rfc3339_millis(SystemTime::now()).to_string() });
+        let now = humantime::format_rfc3339_millis(SystemTime::now());
+        let mut file = json!({ "token": credentials.token, "savedAt": now.to_string() });
         if let Some(url) = &credentials.base_url {
             file["baseUrl"] = json!(url);
         }
@@ -120,7 +122,6 @@ impl StateDir {
                     stale.push(other.clone());
                 }
             }
-            self.allow_sender(&id, user)?;
         }
         ids.retain(|other| !stale.contains(other));
         ids.push(id.clone());
@@ -143,7 +144,7 @@ impl StateDir {
                 files::remove(&self.account_file(name, suffix))?;
             }
         }
-        files::remove(&self.allow_from_file(id))
+        Ok(())
     }
 
     /// Takes an account out of use and keeps its files under other names (field note 36).
@@ -154,44 +155,7 @@ impl StateDir {
                 keep_aside(&path, "retired")?;
             }
         }
-        let allow_from = self.allow_from_file(id);
-        if allow_from.exists() {
-            keep_aside(&allow_from, "retired")?;
-        }
         Ok(())
-    }
-
-    fn allow_from_file(&self, id: &AccountId) -> PathBuf {
-        self.credentials_dir().join(format!("openclaw-weixin-{id}-allowFrom.json"))
-    }
-
-    /// The host's list of allowed senders of an account.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or is damaged (it is kept aside).
-    pub fn allowed_senders(&self, id: &AccountId) -> Result<Vec<UserId>, Error> {
-        let json = read_json(&self.allow_from_file(id))?.unwrap_or_default();
-        let list = json["allowFrom"].as_array().into_iter().flatten();
-        Ok(list.filter_map(Value::as_str).map(UserId::from).collect())
-    }
-
-    /// Adds a sender to the host's list, which stays as it is otherwise.
-    ///
-    /// # Errors
-    /// If the file cannot be read or written.
-    pub fn allow_sender(&self, id: &AccountId, user: &UserId) -> Result<(), Error> {
-        let path = self.allow_from_file(id);
-        let mut json = read_json(&path)?.filter(Value::is_object).unwrap_or_else(|| json!({ "version": 1 }));
-        if !json["allowFrom"].is_array() {
-            json["allowFrom"] = json!([]);
-        }
-        if let Value::Array(list) = &mut json["allowFrom"] {
-            if list.iter().any(|entry| entry.as_str() == Some(user.as_str())) {
-                return Ok(());
-            }
-            list.push(json!(user));
-        }
-        write_json(&path, &json, Sync::Yes)
     }
 }
 
@@ -219,11 +183,6 @@ mod tests {
         assert_eq!(json["token"], "token");
         assert_eq!(json["userId"], "o9cq8user@im.wechat");
         assert!(json["savedAt"].as_str().unwrap().ends_with('Z'));
-        let allow = folder.path().join("credentials/openclaw-weixin-0afa4e1ab5c0-im-bot-allowFrom.json");
-        assert_eq!(
-            read_json(&allow).unwrap().unwrap(),
-            json!({"version": 1, "allowFrom": ["o9cq8user@im.wechat"]})
-        );
         assert_eq!(state.account(&id).unwrap().unwrap().credentials().bot_id.as_str(), "0afa4e1ab5c0@im.bot");
     }
 

@@ -17,31 +17,23 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct StateDir {
     root: PathBuf,
-    oauth: Option<PathBuf>,
 }
 
 impl StateDir {
     /// A folder, which is made when something is first written.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), oauth: None }
+        Self { root: root.into() }
     }
 
-    /// `$OPENCLAW_STATE_DIR`, else `$CLAWDBOT_STATE_DIR`, else `~/.openclaw`; allow-lists below
-    /// `$OPENCLAW_OAUTH_DIR` if that is set. `None` without any of these and without a home.
+    /// `$OPENCLAW_STATE_DIR`, else `$CLAWDBOT_STATE_DIR`, else `~/.openclaw`. `None` without
+    /// any of these and without a home.
     #[must_use]
     pub fn from_env() -> Option<Self> {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let root = var("OPENCLAW_STATE_DIR")
             .or_else(|| var("CLAWDBOT_STATE_DIR"))
             .or_else(|| std::env::home_dir().map(|home| home.join(".openclaw")))?;
-        Some(Self { root, oauth: var("OPENCLAW_OAUTH_DIR") })
-    }
-
-    /// Another place for the host's allow-lists than `credentials/`.
-    #[must_use]
-    pub fn oauth_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.oauth = Some(dir.into());
-        self
+        Some(Self { root })
     }
 
     /// The folder itself.
@@ -68,10 +60,6 @@ impl StateDir {
 
     fn account_file(&self, id: &str, suffix: &str) -> PathBuf {
         self.accounts_dir().join(format!("{id}{suffix}"))
-    }
-
-    fn credentials_dir(&self) -> PathBuf {
-        self.oauth.clone().unwrap_or_else(|| self.root.join("credentials"))
     }
 
     /// Makes the channel's folder and shows that it can be written.

@@ -1,0 +1,127 @@
+//! `cargo xtask bench client`: ilink-client beside two published clients, in one run, on the simulator.
+//!
+//! Each measurement is a fresh process of this program, so that no client warms anything up for the next; the simulator
+//! is in the parent. Printed are figures and their ratio to ours.
+
+mod alloc;
+mod peers;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ilink_fixtures::Simulator;
+use serde_json::{Value, json};
+
+use crate::peers::Peer;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
+
+/// Accounts that idle side by side.
+const ACCOUNTS: usize = 1_000;
+
+/// How long empty polls are counted.
+const POLLING: Duration = Duration::from_secs(5);
+
+/// A measurement: its name, its unit, and whether more is better.
+const MEASURES: [(&str, &str, bool); 4] = [
+    ("messages decoded per second", "msg/s", true),
+    ("allocations per message", "alloc", false),
+    ("heap per idle account at 1,000 accounts", "KiB", false),
+    ("processor time per 1,000 empty polls", "ms", false),
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, peer, rest @ ..] = &args[..]
+        && child == "child"
+    {
+        let peer = Peer::from_name(peer).expect("a peer's name");
+        let figures = match rest {
+            [what] if what == "decode" => peers::decode(peer).await,
+            [what, bots] if what == "idle" => peers::idle(peer, &read_bots(bots)).await,
+            [what, bots] if what == "poll" => peers::poll(peer, &read_bots(bots)[0], POLLING).await,
+            other => panic!("unknown measurement {other:?}"),
+        };
+        println!("{}", serde_json::to_string(&figures).expect("numbers"));
+        return;
+    }
+    let mut table = vec![Vec::new(); MEASURES.len()];
+    for peer in Peer::ALL {
+        eprintln!("measuring {} …", peer.name());
+        let decoded = child(peer, &["decode"]).await;
+        table[0].push(decoded[0]);
+        table[1].push(decoded[1]);
+        table[2].push(idle(peer).await);
+        table[3].push(empty_polls(peer).await);
+    }
+    print(&table);
+}
+
+/// The bots of a simulator as the child reads them.
+fn bots(simulator: &Simulator, count: usize) -> String {
+    let bots: Vec<Value> = (0..count)
+        .map(|n| {
+            let bot = simulator.add_bot(&format!("o9cq8bench{n:06}@im.wechat"));
+            json!([simulator.url(), bot.bot_id, bot.token])
+        })
+        .collect();
+    Value::from(bots).to_string()
+}
+
+fn read_bots(file: &str) -> Vec<[String; 3]> {
+    let text = std::fs::read_to_string(file).expect("the file with the bots");
+    serde_json::from_str(&text).expect("bots as JSON")
+}
+
+async fn idle(peer: Peer) -> f64 {
+    let simulator = Simulator::start().await.expect("a simulator");
+    let file = std::env::temp_dir().join(format!("ilink-bench-idle-{}-{}.json", peer.name(), std::process::id()));
+    std::fs::write(&file, bots(&simulator, ACCOUNTS)).expect("a file with the bots");
+    let figures = child(peer, &["idle", file.to_str().expect("a path")]).await;
+    let _ = std::fs::remove_file(&file);
+    figures[0]
+}
+
+async fn empty_polls(peer: Peer) -> f64 {
+    let simulator = Simulator::builder().long_poll(Duration::from_millis(1)).start().await.expect("a simulator");
+    let file = std::env::temp_dir().join(format!("ilink-bench-poll-{}-{}.json", peer.name(), std::process::id()));
+    std::fs::write(&file, bots(&simulator, 1)).expect("a file with the bots");
+    let figures = child(peer, &["poll", file.to_str().expect("a path")]).await;
+    let _ = std::fs::remove_file(&file);
+    let polls = simulator.requests_to(ilink_fixtures::Endpoint::GetUpdates).len();
+    if let Some(deviation) = simulator.deviations().first() {
+        eprintln!("{}: {} of {polls} polls deviate from the protocol: {deviation:?}", peer.name(), simulator.deviations().len());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let thousands = polls as f64 / 1_000.0;
+    figures[0] / thousands
+}
+
+/// Runs a measurement in a process of its own, while the simulator goes on in this one.
+async fn child(peer: Peer, args: &[&str]) -> Vec<f64> {
+    let program = std::env::current_exe().expect("this program's path");
+    let mut command = Command::new(program);
+    command.arg("child").arg(peer.name()).args(args).stdout(Stdio::piped());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("a child");
+    assert!(output.status.success(), "{} {args:?} failed", peer.name());
+    serde_json::from_slice(&output.stdout).expect("numbers")
+}
+
+fn print(table: &[Vec<f64>]) {
+    print!("{:<42}", "");
+    for peer in Peer::ALL {
+        print!("{:>26}", peer.name());
+    }
+    println!();
+    for ((name, unit, more), row) in MEASURES.iter().zip(table) {
+        print!("{name:<42}");
+        for value in row {
+            let ratio = if *more { value / row[0] } else { row[0] / value };
+            print!("{:>26}", format!("{value:.1} {unit} ({ratio:.2}×)"));
+        }
+        println!();
+    }
+    println!("In brackets: how good it is beside ilink-client; more is better.");
+}
