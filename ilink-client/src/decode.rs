@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::sanitize::sanitize;
 use crate::wire::response::Envelope;
 
 /// An answer whose text has been found to be a JSON object without a failure in it.
@@ -53,7 +54,7 @@ fn clean(body: &[u8]) -> Cow<'_, str> {
     if body.is_empty() { Cow::Borrowed("{}") } else { String::from_utf8_lossy(body) }
 }
 
-/// Reads JSON strictly first. What fails is repaired (half surrogate pairs, repeated keys) and read again.
+/// Reads JSON strictly first. What fails is repaired and read again.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str(text).or_else(|first| {
         let repaired = repair(text).ok_or(first)?;
@@ -61,45 +62,11 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_
     })
 }
 
-/// The same JSON with half surrogate pairs replaced and each key once; `None` if it is no JSON at all.
+/// The same JSON, made well-formed where only a character or a number is not, and with each key once; `None` if it
+/// cannot be saved.
 pub(crate) fn repair(text: &str) -> Option<String> {
-    let text = replace_half_surrogates(text);
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&sanitize(text)).ok()?;
     serde_json::to_string(&value).ok()
-}
-
-/// A text that was cut in the middle of an emoji has half a surrogate pair, `\ud83d`, which JSON allows and
-/// Unicode does not. Each becomes U+FFFD.
-fn replace_half_surrogates(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let unit = |at: usize| -> Option<u16> {
-        let escape = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        u16::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
-    };
-    let mut out = String::new();
-    let (mut at, mut copied) = (0, 0);
-    while at < bytes.len() {
-        if bytes[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        match (unit(at), unit(at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                out.push_str(&text[copied..at]);
-                out.push_str("\\ufffd");
-                at += 6;
-                copied = at;
-            }
-            // Any other escape: skip the character behind the backslash, which may be a backslash itself.
-            _ => at += 2,
-        }
-    }
-    if copied == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(&text[copied..]);
-    Cow::Owned(out)
 }
 
 fn status_error(status: StatusCode, text: &str) -> Error {
@@ -169,21 +136,5 @@ mod tests {
         insta::assert_snapshot!(error("<html><title>Login</title>"), @r#"the answer is no JSON but 26 bytes that begin with "<html><title>Login</title>": a proxy or a captive portal may be answering in the server's place"#);
         insta::assert_snapshot!(error("{\"ret\":0,\"text\":\"CANARY"), @"the answer is broken JSON of 23 bytes: a proxy or a captive portal may be answering in the server's place");
         insta::assert_snapshot!(error("[1]"), @"the answer is broken JSON of 3 bytes: a proxy or a captive portal may be answering in the server's place");
-    }
-
-    #[test]
-    fn half_surrogates_are_replaced_and_whole_ones_kept() {
-        let cases = [
-            (r#""a\ud83d""#, "a\u{fffd}"),
-            (r#""\ude00b""#, "\u{fffd}b"),
-            (r#""\ud83d\ude00""#, "😀"),
-            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
-            (r#""\\ud83d""#, r"\ud83d"),
-            (r#""\ud83d\n""#, "\u{fffd}\n"),
-        ];
-        for (json, text) in cases {
-            let fixed = replace_half_surrogates(json);
-            assert_eq!(serde_json::from_str::<String>(&fixed).unwrap(), text, "{json}");
-        }
     }
 }

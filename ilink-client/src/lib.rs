@@ -16,6 +16,7 @@ mod login;
 mod qr;
 mod request;
 mod retry;
+mod sanitize;
 mod secret;
 mod transport;
 mod updates;

@@ -40,6 +40,7 @@ pub(crate) fn miri() -> Outcome {
             "ilink-client",
             "--no-default-features",
             "--lib",
+            "--",
         ])
         .args(["wire::", "decode::", "agent::", "id::", "retry::", "error::"])
         .env_remove("CARGO")

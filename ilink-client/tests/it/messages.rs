@@ -185,6 +185,28 @@ async fn odd_batches_are_read_too() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_nearly_json_does_not_come_again_for_ever() {
+    for odd in [
+        "{\"text\":\"a raw\nline feed\"}",
+        r#"{"n":NaN}"#,
+        r#"{"n":[Infinity,-Infinity]}"#,
+        r#"{"n":undefined}"#,
+        r#"{"text":"C:\users"}"#,
+        r#"{"text":"\x41"}"#,
+    ] {
+        let good = r#"{"message_id":7441535359615655688,"item_list":[{"type":1,"text_item":{"text":"good \ud83d\ude00"}}]}"#;
+        let batch =
+            poll(format!(r#"{{"ret":0,"msgs":[{good},{odd},{good}],"get_updates_buf":"new"}}"#)).await;
+        assert_eq!((batch.messages.len(), batch.cursor.as_str()), (3, "new"), "{odd}");
+        for update in [&batch.messages[0], &batch.messages[2]] {
+            let message = update.message().unwrap();
+            assert_eq!(message.message_id.unwrap().0, 7_441_535_359_615_655_688, "{odd}");
+            assert_eq!(message.text().unwrap(), "good 😀", "{odd}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_text_cost_a_character() {
     let mut body = br#"{"msgs":[{"message_id":5,"item_list":[{"type":1,"text_item":{"text":"a"#.to_vec();
     body.extend_from_slice(b"\xff\xfe");
