@@ -1,10 +1,11 @@
 //! `cargo xtask bench media`: weixin-media beside four published clients and the official plugin, in one run.
 //!
 //! Each measurement is a fresh process, so that no client warms anything up for the next; a small CDN is in the parent.
-//! Throughput is the median of some runs, memory the highest: the peak of the resident set above what it was when the
+//! Throughput is the best of some runs, since what else the machine does only ever makes it slower; memory is the highest: the peak of the resident set above what it was when the
 //! client was set up and had moved one small file. 1 MB is 10^6 bytes, 1 MiB is 2^20.
 //!
-//! The official plugin is measured if `OFFICIAL_PLUGIN` names its folder (the one with `dist/`) and `node` is there.
+//! The official plugin is measured if `OFFICIAL_PLUGIN` names its folder (the one with `dist/`); `NODE` may name a node of
+//! version 22 or later.
 
 mod bound;
 mod cdn;
@@ -27,7 +28,7 @@ const MIB: u64 = 1 << 20;
 const SIZES: [u64; 2] = [64, 1024];
 
 /// Fresh processes per figure.
-const RUNS: usize = 5;
+const RUNS: usize = 7;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +44,11 @@ fn main() {
         return;
     }
     let url = cdn::start();
+    if args == ["serve"] {
+        // For a profiler: `child weixin-media download 1024 URL FOLDER` is what it looks at.
+        println!("{url}");
+        std::thread::park();
+    }
     let folder = std::env::temp_dir().join(format!("media-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for mib in SIZES.iter().copied().chain([0]) {
@@ -91,7 +97,7 @@ fn line(name: &str, [up, up_part, up_peak, down, down_part, down_peak]: [f64; 6]
 
 fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
     let myself = std::env::current_exe().expect("this program");
-    median(mib, || {
+    runs(mib, || {
         let mut command = Command::new(&myself);
         command.args(["child", who.name(), what, &mib.to_string(), url]).arg(folder);
         command
@@ -100,16 +106,16 @@ fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64)
 
 fn node(official: &std::ffi::OsStr, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/official.mjs");
-    median(mib, || {
-        let mut command = Command::new("node");
+    runs(mib, || {
+        let mut command = Command::new(std::env::var_os("NODE").unwrap_or_else(|| "node".into()));
         command.arg(script).arg(official).args([what, &mib.to_string(), url]).arg(folder).arg(KEY.to_base64_of_hex());
         command
     })
 }
 
 /// MB/s and the peak in MiB.
-fn median(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
-    let (mut rates, mut peak) = (Vec::new(), 0.0_f64);
+fn runs(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
+    let (mut best, mut peak) = (0.0_f64, 0.0_f64);
     for _ in 0..RUNS {
         let output = command().output().expect("it starts");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -118,11 +124,10 @@ fn median(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
             eprintln!("{}", String::from_utf8_lossy(&output.stderr));
             return (f64::NAN, f64::NAN);
         };
-        rates.push((mib * MIB) as f64 / seconds / 1e6);
+        best = best.max((mib * MIB) as f64 / seconds / 1e6);
         peak = peak.max(kib / 1024.0);
     }
-    rates.sort_by(f64::total_cmp);
-    (rates[RUNS / 2], peak)
+    (best, peak)
 }
 
 /// In the child: seconds, and the peak above baseline in KiB.

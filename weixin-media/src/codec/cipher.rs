@@ -111,20 +111,37 @@ impl Decryptor {
 
     /// Appends the plaintext of `cipher` to `out`, up to the last block, which stays back.
     pub fn update(&mut self, cipher: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.carried + cipher.len(), 0);
+        let written = self.update_into(cipher, &mut out[start..]);
+        out.truncate(start + written);
+    }
+
+    /// The same into a buffer that is there already, without copying: how many bytes are now plaintext.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than `cipher` and one block together.
+    pub fn update_into(&mut self, cipher: &[u8], out: &mut [u8]) -> usize {
         let total = self.carried + cipher.len();
         if total <= BLOCK {
             self.carry[self.carried..total].copy_from_slice(cipher);
             self.carried = total;
-            return;
+            return 0;
         }
         let ready = (total - 1) / BLOCK * BLOCK;
-        let (now, later) = cipher.split_at(ready - self.carried);
-        let start = out.len();
-        out.extend_from_slice(&self.carry[..self.carried]);
-        out.extend_from_slice(now);
-        self.decrypt(&mut out[start..]);
+        let out = &mut out[..ready];
+        let (first, rest) = out.split_at_mut(if self.carried == 0 { 0 } else { BLOCK });
+        let (filling, cipher) = cipher.split_at(first.len().saturating_sub(self.carried));
+        first[..self.carried].copy_from_slice(&self.carry[..self.carried]);
+        first[self.carried..].copy_from_slice(filling);
+        let (now, later) = cipher.split_at(rest.len());
+        self.decrypt(first);
+        if let Ok(buffers) = InOutBuf::new(now, rest) {
+            self.cipher.decrypt_blocks_inout(buffers.into_chunks::<U16>().0);
+        }
         self.carry[..later.len()].copy_from_slice(later);
         self.carried = later.len();
+        ready
     }
 
     /// Forgets the beginning of a block that is not complete, and says how many bytes that were: from so far back

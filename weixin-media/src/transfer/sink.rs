@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::fetch::truncated;
 use super::source::HEAD;
-use crate::codec::{CipherError, Decryptor, Digest, MediaKey};
+use crate::codec::{BLOCK, CipherError, Decryptor, Digest, MediaKey};
 use crate::error::{Error, ErrorKind};
 
 /// Bytes that are gathered before a thread is asked to write them: a hand-over costs some microseconds.
@@ -45,6 +45,21 @@ impl Decoder {
             None => out.extend_from_slice(cipher),
         }
         self.measure(&out[start..]);
+    }
+
+    /// The plaintext of a chunk: in the scratch buffer, or the chunk itself if it is stored plain.
+    fn decode<'a>(&mut self, cipher: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        let plain = match &mut self.decryptor {
+            Some(decryptor) => {
+                // Grows to the largest chunk and stays: what is in it does not matter.
+                scratch.resize(scratch.len().max(cipher.len() + BLOCK), 0);
+                let written = decryptor.update_into(cipher, scratch);
+                &scratch[..written]
+            }
+            None => cipher,
+        };
+        self.measure(plain);
+        plain
     }
 
     fn rewind(&mut self) {
@@ -119,9 +134,7 @@ impl<'a> Sink<'a> {
         match self {
             Self::Memory { decoder, out } => decoder.update(&chunk, out),
             Self::Writer { decoder, out, writer } => {
-                out.clear();
-                decoder.update(&chunk, out);
-                writer.write_all(out).await.map_err(unwritable)?;
+                writer.write_all(decoder.decode(&chunk, out)).await.map_err(unwritable)?;
             }
             Self::File(sink) => sink.push(chunk).await?,
         }
@@ -181,9 +194,7 @@ struct Work {
 impl Work {
     fn write(&mut self, batch: Vec<Bytes>) -> io::Result<()> {
         for chunk in batch {
-            self.out.clear();
-            self.decoder.update(&chunk, &mut self.out);
-            self.file.write_all(&self.out)?;
+            self.file.write_all(self.decoder.decode(&chunk, &mut self.out))?;
         }
         Ok(())
     }
