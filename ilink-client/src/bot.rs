@@ -20,6 +20,16 @@ use crate::updates::Updates;
 use crate::wire::{MediaType, MessageItem};
 
 /// What a login brings: who the bot is and its token. Store it; it serialises with the token as plain text.
+///
+/// ```
+/// use ilink_client::Credentials;
+///
+/// let stored = r#"{"bot_id":"b0f5860fdecb@im.bot","token":"b0f5860fdecb@im.bot:0123"}"#;
+/// let credentials: Credentials = serde_json::from_str(stored)?;
+/// assert_eq!(serde_json::to_string(&credentials)?, stored);
+/// assert!(!format!("{credentials:?}").contains(":0123"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Credentials {

@@ -15,6 +15,16 @@ use crate::transport::{ReqwestTransport, Transport, TransportSettings};
 use crate::wire::request::BaseInfo;
 
 /// Settings of a [`Client`].
+///
+/// ```
+/// use ilink_client::{BotAgent, Client};
+///
+/// let client = Client::builder()
+///     .bot_agent(BotAgent::new("my-bot/1.2"))
+///     .route_tag("42")
+///     .build()?;
+/// # Ok::<(), ilink_client::Error>(())
+/// ```
 #[derive(Default)]
 #[must_use = "call build() to get the client"]
 pub struct ClientBuilder {

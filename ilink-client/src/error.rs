@@ -12,6 +12,22 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a token, a URL query or
 /// the text of a message.
+///
+/// ```
+/// use ilink_client::{Error, RetryClass};
+///
+/// /// What a program does with a failed send.
+/// fn decide(error: &Error) -> &'static str {
+///     match error.retry_class() {
+///         RetryClass::AfterLogin => "show a login code",
+///         RetryClass::Later => "keep it for the user's next message",
+///         RetryClass::Safe | RetryClass::Idempotent => "try again, with the same client_id",
+///         _ => "give up and say why",
+///     }
+/// }
+/// # let error = ilink_client::Client::builder().base_url("nonsense").build().unwrap_err();
+/// # assert_eq!(decide(&error), "give up and say why");
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -9,6 +9,14 @@ use crate::error::{Error, ErrorKind};
 /// By default https to names that end in `.weixin.qq.com` or `.wechat.com`. Addresses that the **server**
 /// names (`baseurl`, `redirect_host`, media URLs) are held against this; a base URL that **you** give is
 /// allowed with its very host, since you asked for it.
+///
+/// ```
+/// use ilink_client::{Client, HostPolicy};
+///
+/// let hosts = HostPolicy::default().allow_host("relay.example.com");
+/// let client = Client::builder().hosts(hosts).build()?;
+/// # Ok::<(), ilink_client::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct HostPolicy {
     suffixes: Vec<String>,

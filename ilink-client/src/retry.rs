@@ -8,6 +8,15 @@ use std::time::Duration;
 /// Only what is safe is repeated: a request that never reached the server, or an idempotent one after a
 /// transport error, a 5xx or an answer that is not JSON. A server's `Retry-After` is honoured. `ret:-2` and
 /// `-3` are never repeated here.
+///
+/// ```
+/// use std::time::Duration;
+/// use ilink_client::{Client, RetryPolicy};
+///
+/// let patient = RetryPolicy { max_attempts: 5, deadline: Duration::from_secs(120), ..RetryPolicy::default() };
+/// let client = Client::builder().retry(patient).build()?;
+/// # Ok::<(), ilink_client::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// At most this many attempts, the first included.

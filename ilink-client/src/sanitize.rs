@@ -1,5 +1,7 @@
 //! Text that is nearly JSON, made JSON: one broken character must not cost a batch, which would come again for ever.
 
+use std::fmt::Write as _;
+
 /// Replaces what no JSON parser takes and a careless writer produces:
 ///
 /// - half a surrogate pair, as of a text cut in the middle of an emoji: U+FFFD
@@ -66,7 +68,8 @@ fn inside(string: &str, out: &mut String) {
                         1
                     }
                     (Some(control), _) => {
-                        out.push_str(&format!("\\u{:04x}", u32::from(control)));
+                        // Writing into a string cannot fail.
+                        let _ = write!(out, "\\u{:04x}", u32::from(control));
                         1
                     }
                     (None, _) => 0,
@@ -147,7 +150,9 @@ mod tests {
 
     #[test]
     fn good_json_stays_as_it_is() {
-        for (_, exchange) in ilink_fixtures::wire::all() {
+        // Miri is a hundred times slower; a few show what it can show.
+        let most = if cfg!(miri) { 2 } else { usize::MAX };
+        for (_, exchange) in ilink_fixtures::wire::all().take(most) {
             if serde_json::from_str::<Value>(exchange.answer()).is_ok() {
                 assert_eq!(sanitize(exchange.answer()), exchange.answer());
             }

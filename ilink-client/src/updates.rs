@@ -18,6 +18,17 @@ use crate::retry::backoff;
 use crate::transport::BoxFuture;
 
 /// How [`Updates`] behaves; the defaults are what field notes 5 and 13–17 ask for.
+///
+/// ```no_run
+/// # fn run(bot: ilink_client::Bot) {
+/// use std::time::Duration;
+/// use ilink_client::{Cursor, UpdatesPolicy};
+///
+/// let mut policy = UpdatesPolicy::default();
+/// policy.stale_probe = Duration::from_secs(3600);
+/// let updates = bot.updates(Cursor::default()).policy(policy);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpdatesPolicy {

@@ -33,7 +33,7 @@ export function createOutbound({ acquire, stateDir }) {
   return {
     // In the gateway, where the context tokens are: a send from a CLI process would go out without one.
     deliveryMode: "gateway",
-    // The addon splits by itself, Markdown-aware.
+    // The addon splits by itself, by characters and by bytes.
     chunker: null,
     textChunkLimit: 4000,
     sendText,

@@ -9,6 +9,17 @@ use crate::secret::Secret;
 
 /// A login that can be stored and gone on with, in another process for one. It holds the login's handle and,
 /// once confirmed, the credentials: keep it as secret as these.
+///
+/// ```
+/// use ilink_client::{Client, LoginSession};
+///
+/// let client = Client::new()?;
+/// let login = client.login().start();
+/// let stored = serde_json::to_string(login.session()).unwrap();
+/// let session: LoginSession = serde_json::from_str(&stored).unwrap();
+/// let login = client.resume_login(session);
+/// # Ok::<(), ilink_client::Error>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoginSession {
     pub(super) tokens: Vec<Secret>,

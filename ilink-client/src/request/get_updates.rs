@@ -41,6 +41,16 @@ pub struct UpdateBatch {
 }
 
 /// One message of a batch. It is decoded by itself: whatever is odd about it costs its neighbours nothing.
+///
+/// ```
+/// use ilink_client::Update;
+///
+/// let update = Update::from_json(r#"{"message_id":"7441535359615655688","item_list":[null]}"#);
+/// assert_eq!(update.message().unwrap().message_id.unwrap().0, 7_441_535_359_615_655_688);
+/// let odd = Update::from_json("[1, 2]");
+/// assert!(odd.message().is_none());
+/// assert_eq!(odd.raw().as_str(), "[1, 2]");
+/// ```
 #[derive(Clone, Debug)]
 pub enum Update {
     /// A message that could be read, as far as it could.

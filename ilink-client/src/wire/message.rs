@@ -37,6 +37,22 @@ open_int_enum! {
 }
 
 /// One message, in either direction.
+///
+/// ```
+/// use ilink_client::wire::{ItemKind, WeixinMessage};
+///
+/// let message: WeixinMessage = serde_json::from_str(
+///     r#"{"from_user_id":"o9cq80@im.wechat","item_list":[{"type":1,"text_item":{"text":"你好"}}],"new_field":7}"#,
+/// )?;
+/// for item in message.items() {
+///     match item.kind() {
+///         ItemKind::Text(text) => assert_eq!(text.text.as_deref(), Some("你好")),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(message.extra["new_field"], 7);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[serde_as]
 #[skip_serializing_none]
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]

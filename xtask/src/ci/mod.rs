@@ -22,6 +22,11 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
     });
     ci.step("features", |_| features());
     ci.step("dependencies", |_| peers::count());
+    ci.step("crates", |_| {
+        let publishable = ["ilink-client", "weixin-media", "weixin-channel"];
+        let mut command = cargo(["package", "--no-verify", "--allow-dirty", "--quiet"]);
+        run_command(command.args(publishable.iter().flat_map(|name| ["--package", name])))
+    });
     ci.step("doc", |_| {
         run_command(cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
