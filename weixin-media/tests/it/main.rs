@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bad_media;
+mod cuts;
 mod download;
 mod remote;
 mod script;
