@@ -49,9 +49,13 @@ impl<'a> Answer<'a> {
 
 /// Without a byte-order mark, never empty, and UTF-8: bytes that are not are replaced, so that one broken
 /// character costs a character and not the batch.
-fn clean(body: &[u8]) -> Cow<'_, str> {
+pub(crate) fn clean(body: &[u8]) -> Cow<'_, str> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    if body.is_empty() { Cow::Borrowed("{}") } else { String::from_utf8_lossy(body) }
+    match std::str::from_utf8(body) {
+        Ok("") => Cow::Borrowed("{}"),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(body),
+    }
 }
 
 /// Reads JSON strictly first. What fails is repaired and read again.

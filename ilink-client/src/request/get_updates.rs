@@ -157,6 +157,9 @@ into_future!(GetUpdates => UpdateBatch);
 
 /// Reads the answer to a poll; also what the fuzzer calls.
 pub(crate) fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) -> Result<UpdateBatch, Error> {
+    if let (true, Some(batch)) = (status.is_success(), regular_batch(body, cursor)) {
+        return Ok(batch);
+    }
     let answer = Answer::check(status, body)?;
     let text = answer.text();
     // Repeated keys and the like: the repaired text is read in place of the body.
@@ -168,14 +171,31 @@ pub(crate) fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) ->
             decode_repaired(&repaired)?
         }
     };
-    let messages = updates.msgs.map(elements).unwrap_or_default();
-    let messages = messages.into_iter().map(|json| Update::decode(RawJson(share(body, json)))).collect();
-    Ok(UpdateBatch {
+    let messages = updates.msgs.map(elements).unwrap_or_default().into_iter();
+    let messages = messages.map(|json| Update::decode(RawJson(share(body, json)))).collect();
+    Ok(batch(messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor))
+}
+
+/// The fast way, for an answer that is as it should be; half of the time goes into passes over the text.
+fn regular_batch(body: &Bytes, cursor: &Cursor) -> Option<UpdateBatch> {
+    let text = decode::clean(body);
+    let updates: response::RegularUpdates<'_> =
+        serde_json::from_str(&text).ok().filter(|_| text.starts_with('{'))?;
+    if updates.ret.is_some_and(|ret| ret != 0) || updates.errcode.is_some_and(|code| code != 0) {
+        return None;
+    }
+    let messages = updates.msgs.unwrap_or_default().into_iter();
+    let messages = messages.map(|json| Update::decode(RawJson(share(body, json.get())))).collect();
+    Some(batch(messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor))
+}
+
+fn batch(messages: Vec<Update>, new: Option<Cursor>, hold_ms: Option<u64>, old: &Cursor) -> UpdateBatch {
+    UpdateBatch {
         messages,
-        cursor: updates.get_updates_buf.filter(|new| !new.is_empty()).unwrap_or_else(|| cursor.clone()),
-        next_poll: updates.longpolling_timeout_ms.map(Duration::from_millis),
+        cursor: new.filter(|new| !new.is_empty()).unwrap_or_else(|| old.clone()),
+        next_poll: hold_ms.map(Duration::from_millis),
         timed_out: false,
-    })
+    }
 }
 
 fn decode_repaired(text: &str) -> Result<response::Updates<'_>, Error> {

@@ -72,7 +72,25 @@ pub(crate) struct QrcodeStatus {
     pub(crate) redirect_host: Option<String>,
 }
 
-/// The messages stay unread here: each is decoded by itself, so that an odd one costs nothing but itself.
+/// The answer to a poll as it nearly always is: a list of messages, and everything in its place. One pass finds where
+/// each message begins and ends; it is decoded by itself, so that an odd one costs nothing but itself.
+#[serde_as]
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RegularUpdates<'a> {
+    #[serde_as(as = "Lenient")]
+    pub(crate) ret: Option<i64>,
+    #[serde_as(as = "Lenient")]
+    pub(crate) errcode: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) msgs: Option<Vec<&'a RawValue>>,
+    #[serde_as(as = "Lenient")]
+    pub(crate) get_updates_buf: Option<Cursor>,
+    #[serde_as(as = "Lenient")]
+    pub(crate) longpolling_timeout_ms: Option<u64>,
+}
+
+/// The same where `msgs` may be anything.
 #[serde_as]
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -42,6 +42,18 @@ async fn this_machine_is_not_reached_through_a_proxy() {
 }
 
 #[tokio::test]
+async fn a_client_of_ones_own_is_used() {
+    let simulator = Simulator::start().await.unwrap();
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("x-mine", reqwest::header::HeaderValue::from_static("yes"));
+    let mine = ilink_client::http_builder(&[]).unwrap().default_headers(headers).build().unwrap();
+    let client = Client::builder().base_url(simulator.url()).reqwest_client(mine).build().unwrap();
+    client.login().start().next().await.unwrap().unwrap();
+    assert_eq!(simulator.requests()[0].header("x-mine"), Some("yes"));
+    simulator.assert_conformant();
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = wiremock::MockServer::start().await;
     let server = wiremock::MockServer::start().await;

@@ -51,6 +51,27 @@ async fn login_text_and_answer() {
 }
 
 #[tokio::test]
+async fn dropping_the_stream_aborts_its_poll() {
+    let simulator = Simulator::start().await.unwrap();
+    let info = simulator.add_bot("o9cq8Owner0001@im.wechat");
+    let client = Client::builder().base_url(simulator.url()).build().unwrap();
+    let bot = client.bot(ilink_client::Credentials::new(info.bot_id.as_str(), info.token)).unwrap();
+    let mut updates = bot.updates(Cursor::default());
+    while simulator.polling(&info.bot_id) == 0 {
+        let _ = tokio::time::timeout(Duration::from_millis(1), updates.next()).await;
+    }
+    drop(updates);
+    // The server sees the connection go; the long poll would go on for 35 s.
+    tokio::time::timeout(PATIENCE, async {
+        while simulator.polling(&info.bot_id) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the poll was not aborted");
+}
+
+#[tokio::test]
 async fn an_unreachable_server_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
