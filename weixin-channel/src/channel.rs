@@ -193,11 +193,16 @@ impl Channel {
     /// # Errors
     /// If there is no such account, or its files or settings are unusable.
     pub async fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
+        Ok(self.bot_and_config(id).await?.0)
+    }
+
+    pub(crate) async fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
         if let Some(running) = self.inner.running.lock().await.get(id) {
-            return Ok(running.bot.clone());
+            return Ok((running.bot.clone(), running.config.clone()));
         }
         let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
-        self.bot_for(&account, &AccountConfig::default())
+        let config = AccountConfig::default();
+        Ok((self.bot_for(&account, &config)?, config))
     }
 
     /// A client with the channel's settings and those of an account.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use weixin_media::Source;
 
 use crate::account::AccountId;
 use crate::channel::Channel;
@@ -67,6 +68,14 @@ impl Delivery {
     /// As [`Channel::send_text`].
     pub async fn reply(&self, text: &str) -> Result<SendReport, Error> {
         self.channel.send_text(&self.account, self.inbound.from.as_str(), text, None).await
+    }
+
+    /// Answers with media; the caption goes first, as a text of its own.
+    ///
+    /// # Errors
+    /// As [`Channel::send_media`].
+    pub async fn reply_media(&self, source: impl Into<Source>, caption: &str) -> Result<SendReport, Error> {
+        self.channel.send_media(&self.account, self.inbound.from.as_str(), source, caption, None).await
     }
 
     /// The channel that it came from.

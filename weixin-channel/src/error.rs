@@ -48,6 +48,8 @@ pub enum Error {
     },
     /// The server refused, or could not be reached.
     Client(ilink_client::Error),
+    /// Media could not be moved. A caption that goes with it was sent before.
+    Media(weixin_media::Error),
     /// A message of several parts was sent in part only.
     Partial {
         /// How many parts were accepted.
@@ -75,6 +77,7 @@ impl Error {
             Self::Locked { .. } => "account-locked",
             Self::NoContext { .. } => "no-context",
             Self::NoStateDir => "no-state-dir",
+            Self::Media(_) => "media-failed",
             Self::Client(error) | Self::Partial { source: error, .. } => match error.kind() {
                 Kind::InvalidInput => "invalid-input",
                 Kind::HostNotAllowed => "host-not-allowed",
@@ -126,6 +129,7 @@ impl fmt::Display for Error {
                 "{user} has not written to account {account} yet, and WeChat delivers answers only: ask them to write first"
             ),
             Self::Client(error) => error.fmt(f),
+            Self::Media(error) => error.fmt(f),
             Self::Partial { accepted, of, source } => {
                 write!(f, "only {accepted} of {of} parts of the message were accepted: {source}")
             }
@@ -139,6 +143,7 @@ impl std::error::Error for Error {
         match self {
             Self::State { source, .. } => Some(source),
             Self::Store(source) => Some(&**source),
+            Self::Media(source) => Some(source),
             Self::Client(source) | Self::Partial { source, .. } => Some(source),
             _ => None,
         }
@@ -148,6 +153,12 @@ impl std::error::Error for Error {
 impl From<ilink_client::Error> for Error {
     fn from(error: ilink_client::Error) -> Self {
         Self::Client(error)
+    }
+}
+
+impl From<weixin_media::Error> for Error {
+    fn from(error: weixin_media::Error) -> Self {
+        Self::Media(error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ilink_client::wire::{ItemKind, MessageItem, MessageType, WeixinMessage};
 use ilink_client::{BotId, ContextToken, MessageId, Update, UserId};
+use weixin_media::MediaRef;
 
 use crate::store::NewEntry;
 
@@ -22,6 +23,13 @@ pub struct Inbound {
 }
 
 impl Inbound {
+    /// The media of the message, in order: download them with [`Channel::media`](crate::Channel::media), once you
+    /// have decided that the sender may send you any.
+    #[must_use]
+    pub fn media(&self) -> Vec<MediaRef> {
+        self.message.items().iter().filter_map(MediaRef::of).collect()
+    }
+
     /// Reads a message from the JSON in the journal; `None` if there is nothing for a handler in it.
     pub(crate) fn from_json(raw: &str) -> Option<Self> {
         let Update::Message(received) = Update::from_json(raw) else { return None };

@@ -1,6 +1,6 @@
 //! From a reply to sends.
 
-use ilink_client::{MessageId, RunId, Sent, UserId};
+use ilink_client::{ContextToken, MessageId, RunId, Sent, UserId};
 
 use crate::account::AccountId;
 use crate::channel::Channel;
@@ -46,10 +46,7 @@ impl Channel {
         run: Option<&RunId>,
     ) -> Result<SendReport, Error> {
         let bot = self.bot(account).await?;
-        let name = bare_user(to);
-        let Some((user, token)) = self.store().context_token(account, name).await? else {
-            return Err(Error::NoContext { account: account.clone(), user: name.to_owned() });
-        };
+        let (user, token) = self.context(account, to).await?;
         let pieces = split(text);
         let mut report = SendReport { parts: Vec::with_capacity(pieces.len()) };
         for piece in &pieces {
@@ -67,6 +64,17 @@ impl Channel {
         }
         self.note_outbound(account);
         Ok(report)
+    }
+
+    /// Who is meant, as spelled on the wire, and the context token of their newest message.
+    pub(crate) async fn context(
+        &self,
+        account: &AccountId,
+        to: &str,
+    ) -> Result<(UserId, ContextToken), Error> {
+        let name = bare_user(to);
+        let known = self.store().context_token(account, name).await?;
+        known.ok_or_else(|| Error::NoContext { account: account.clone(), user: name.to_owned() })
     }
 
     /// A user as spelled on the wire, if they have written to this account.

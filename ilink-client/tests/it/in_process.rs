@@ -16,9 +16,9 @@ pub(crate) struct InProcess(pub(crate) Simulator);
 impl Transport for InProcess {
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
         let (head, body) = request.into_parts();
-        let body = body.as_bytes().unwrap_or_default().to_vec();
         Box::pin(async move {
-            let answer = self.0.handle(Request::from_parts(head, body.into())).await;
+            let body = body.collect().await.map_err(TransportError::interrupted)?;
+            let answer = self.0.handle(Request::from_parts(head, body.to_bytes())).await;
             let (head, body) = answer.map_err(TransportError::interrupted)?.into_parts();
             let body = body.collect().await.map_err(TransportError::interrupted)?;
             Ok(Response::from_parts(head, Body::from(body.to_bytes())))

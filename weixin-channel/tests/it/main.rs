@@ -60,7 +60,9 @@ impl Lab {
     /// A channel whose account runs.
     pub(crate) async fn start(&self) -> (Channel, Deliveries) {
         let (channel, deliveries) = self.builder().build().unwrap();
-        channel.start(&self.account, AccountConfig::default()).await.unwrap();
+        let mut config = AccountConfig::default();
+        config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
+        channel.start(&self.account, config).await.unwrap();
         (channel, deliveries)
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault};
 
+use weixin_channel::weixin_media::Source;
+
 use crate::{Lab, USER, next};
 
 #[tokio::test(start_paused = true)]
@@ -98,4 +100,36 @@ async fn a_failing_ticket_costs_nothing_but_the_sign() {
     );
     let _typing = channel.typing(&delivery.account, USER).await.unwrap();
     delivery.reply("answer").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_comes_in_and_goes_out_with_its_caption() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    let picture = b"\x89PNG\r\n\x1a\n and some pixels".to_vec();
+    lab.phone().send_image(picture.clone());
+    let delivery = next(&mut deliveries).await;
+    assert_eq!(delivery.inbound.text, "[图片]");
+    let media = channel.media(&delivery.account).await.unwrap();
+    let bytes = media.download(&delivery.inbound.media()[0]).to_bytes().await.unwrap();
+    assert_eq!(bytes, picture);
+
+    let report = delivery.reply_media(Source::bytes(picture.clone()), "here it is").await.unwrap();
+    assert_eq!(report.parts.len(), 2);
+    let shown = lab.phone().wait_for_reply(2, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((shown[0].kind, shown[0].text.as_deref()), (ChatKind::Text, Some("here it is")));
+    assert_eq!((shown[1].kind, shown[1].media.as_ref().unwrap().bytes.to_vec()), (ChatKind::Image, picture));
+    lab.simulator.assert_conformant();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caption_arrives_where_its_media_does_not() {
+    let lab = Lab::new();
+    let (_channel, mut deliveries) = lab.start().await;
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    lab.simulator.fault(Fault::status(403), Endpoint::CdnUpload, 9);
+    let error = delivery.reply_media(Source::bytes(b"bytes".to_vec()), "here it is").await.unwrap_err();
+    assert_eq!(error.code(), "media-failed");
+    lab.phone().wait_for_text("here it is", Duration::from_secs(5)).await.unwrap();
 }
