@@ -87,7 +87,9 @@ pub fn loopback_down(url: &str, size: u64) -> f64 {
     let mut buffer = vec![0; 256 << 10];
     best(size, || {
         let mut stream = TcpStream::connect(address).expect("the CDN");
-        stream.write_all(format!("GET /download/{size} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).expect("written");
+        stream
+            .write_all(format!("GET /download/{size} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+            .expect("written");
         let (mut got, mut head) = (0, true);
         while got < encrypted_size(size) {
             let read = stream.read(&mut buffer).expect("read");

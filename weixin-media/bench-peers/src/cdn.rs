@@ -58,7 +58,8 @@ impl Server {
             discard(&mut reader, length)?;
             let path = first.split(' ').nth(1).unwrap_or_default();
             if path.contains("/download") {
-                let size = path.rsplit(['=', '/']).next().and_then(|size| size.parse().ok()).unwrap_or_default();
+                let size =
+                    path.rsplit(['=', '/']).next().and_then(|size| size.parse().ok()).unwrap_or_default();
                 self.download(stream, size)?;
             } else if path.contains("/upload") {
                 answer(stream, "x-encrypted-param: 1024\r\n", "")?;

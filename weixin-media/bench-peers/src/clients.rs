@@ -63,17 +63,23 @@ impl Subject {
         let cdn_url = format!("{url}/c2c");
         let ready = match who {
             Who::Ours | Who::OursToFile => {
-                let bot = Client::builder().base_url(url).build()?.bot(Credentials::new("b@im.bot", "token"))?;
+                let bot =
+                    Client::builder().base_url(url).build()?.bot(Credentials::new("b@im.bot", "token"))?;
                 let policy = TransferPolicy { max_download: 4 << 30, ..TransferPolicy::default() };
                 let media = Media::new(bot)?.cdn_base_url(&cdn_url)?.policy(policy);
                 Ready::Ours { media, to_file: who == Who::OursToFile }
             }
             Who::WeixinAgent => {
-                let config = weixin_agent::WeixinConfig::builder().base_url(url).cdn_base_url(&cdn_url).token("token");
-                Ready::WeixinAgent(weixin_agent::WeixinClient::builder(config.build()?).on_message(Deaf).build()?)
+                let config =
+                    weixin_agent::WeixinConfig::builder().base_url(url).cdn_base_url(&cdn_url).token("token");
+                Ready::WeixinAgent(
+                    weixin_agent::WeixinClient::builder(config.build()?).on_message(Deaf).build()?,
+                )
             }
             Who::IlinkSdk => {
-                let options = ilink_sdk::api::WeixinApiOptions::new(url).with_token("token").with_cdn_base_url(&cdn_url);
+                let options = ilink_sdk::api::WeixinApiOptions::new(url)
+                    .with_token("token")
+                    .with_cdn_base_url(&cdn_url);
                 Ready::IlinkSdk(ilink_sdk::api::WeixinApiClient::new(options)?)
             }
             Who::WechatIlink => {
@@ -109,7 +115,8 @@ impl Subject {
             }
             Ready::IlinkSdk(client) => {
                 let kind = ilink_sdk::api::types::UploadMediaType::File;
-                ilink_sdk::cdn::upload::upload_media(USER, path, kind, client, &format!("{}/c2c", self.url)).await?;
+                ilink_sdk::cdn::upload::upload_media(USER, path, kind, client, &format!("{}/c2c", self.url))
+                    .await?;
             }
             Ready::WechatIlink { client, .. } => {
                 client.upload(&tokio::fs::read(path).await?, USER, 3).await?;
@@ -165,8 +172,12 @@ impl Subject {
                 weixin_agent::cdn::download::download_and_decrypt(&cdn_url, &media, &key).await?.len() as u64
             }
             Ready::IlinkSdk(_) => {
-                let media = ilink_sdk::api::types::CdnMedia { encrypt_query_param: Some(param), ..Default::default() };
-                ilink_sdk::cdn::download::download_and_decrypt(&media, &key, &cdn_url, "bench").await?.len() as u64
+                let media = ilink_sdk::api::types::CdnMedia {
+                    encrypt_query_param: Some(param),
+                    ..Default::default()
+                };
+                ilink_sdk::cdn::download::download_and_decrypt(&media, &key, &cdn_url, "bench").await?.len()
+                    as u64
             }
             Ready::WechatIlink { cdn, .. } => {
                 let media = wechat_ilink::CDNMedia {

@@ -64,35 +64,69 @@ fn run(url: &str, folder: &Path) {
     println!("MD5, one thread         {md5:>8.0} MB/s");
     println!("AES-128-ECB in place    {aes:>8.0} MB/s");
     match bound::openssl() {
-        Some(openssl) => println!("openssl speed           {openssl:>8.0} MB/s   ours is {:.2} of it (wanted: 0.9)", aes / openssl),
+        Some(openssl) => println!(
+            "openssl speed           {openssl:>8.0} MB/s   ours is {:.2} of it (wanted: 0.9)",
+            aes / openssl
+        ),
         None => println!("openssl speed           not installed"),
     }
     for mib in SIZES {
         let (up, down) = (bound::loopback_up(url, mib * MIB), bound::loopback_down(url, mib * MIB));
         let (up_bound, down_bound) =
             (1.0 / (1.0 / md5 + 1.0 / aes + 1.0 / up), 1.0 / (1.0 / aes + 1.0 / down));
-        println!("\n{mib} MiB: loopback up {up:.0}, down {down:.0} MB/s; so at most {up_bound:.0} up, {down_bound:.0} down");
-        println!("{:<26}{:>10}{:>8}{:>10}{:>12}{:>8}{:>10}", "", "up MB/s", "bound", "peak MiB", "down MB/s", "bound", "peak MiB");
+        println!(
+            "\n{mib} MiB: loopback up {up:.0}, down {down:.0} MB/s; so at most {up_bound:.0} up, {down_bound:.0} down"
+        );
+        println!(
+            "{:<26}{:>10}{:>8}{:>10}{:>12}{:>8}{:>10}",
+            "", "up MB/s", "bound", "peak MiB", "down MB/s", "bound", "peak MiB"
+        );
+        let mut fastest = [0.0_f64; 2];
+        let mut ours = [0.0; 2];
         for who in Who::ALL {
-            if mib > SIZES[0] && !matches!(who, Who::Ours | Who::OursToFile) {
+            let own = matches!(who, Who::Ours | Who::OursToFile);
+            if mib > SIZES[0] && !own {
                 continue;
             }
-            let (up, up_peak) = child(who, "upload", mib, url, folder);
+            // Where a download goes makes no other upload.
+            let upload = (who != Who::OursToFile).then(|| child(who, "upload", mib, url, folder));
+            let (up, up_peak) = upload.unwrap_or((f64::NAN, f64::NAN));
             let (down, down_peak) = child(who, "download", mib, url, folder);
             line(who.name(), [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
+            match who {
+                Who::Ours => ours = [up, down],
+                Who::OursToFile => {}
+                _ => fastest = [fastest[0].max(up), fastest[1].max(down)],
+            }
         }
-        if mib == SIZES[0]
-            && let Some(official) = std::env::var_os("OFFICIAL_PLUGIN")
-        {
+        if mib > SIZES[0] {
+            continue;
+        }
+        if let Some(official) = std::env::var_os("OFFICIAL_PLUGIN") {
             let (up, up_peak) = node(&official, "upload", mib, url, folder);
             let (down, down_peak) = node(&official, "download", mib, url, folder);
             line("official plugin, node", [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
+            fastest = [fastest[0].max(up), fastest[1].max(down)];
         }
+        let (up, down) = (ours[0] / fastest[0], ours[1] / fastest[1]);
+        println!("ours is {up:.1} times the fastest of the others up, {down:.1} times down (wanted: 2)");
     }
 }
 
+/// NaN is what was not measured.
 fn line(name: &str, [up, up_part, up_peak, down, down_part, down_peak]: [f64; 6]) {
-    println!("{name:<26}{up:>10.0}{up_part:>8.2}{up_peak:>10.1}{down:>12.0}{down_part:>8.2}{down_peak:>10.1}");
+    let shown = |figure: f64, digits: usize| {
+        if figure.is_nan() { "–".to_owned() } else { format!("{figure:.digits$}") }
+    };
+    println!(
+        "{name:<26}{:>10}{:>8}{:>10}{:>12}{:>8}{:>10}",
+        shown(up, 0),
+        shown(up_part, 2),
+        shown(up_peak, 1),
+        shown(down, 0),
+        shown(down_part, 2),
+        shown(down_peak, 1)
+    );
 }
 
 fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
@@ -108,7 +142,12 @@ fn node(official: &std::ffi::OsStr, what: &str, mib: u64, url: &str, folder: &Pa
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/official.mjs");
     runs(mib, || {
         let mut command = Command::new(std::env::var_os("NODE").unwrap_or_else(|| "node".into()));
-        command.arg(script).arg(official).args([what, &mib.to_string(), url]).arg(folder).arg(KEY.to_base64_of_hex());
+        command
+            .arg(script)
+            .arg(official)
+            .args([what, &mib.to_string(), url])
+            .arg(folder)
+            .arg(KEY.to_base64_of_hex());
         command
     })
 }
@@ -131,7 +170,13 @@ fn runs(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
 }
 
 /// In the child: seconds, and the peak above baseline in KiB.
-async fn measure(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> Result<(f64, u64), clients::Failure> {
+async fn measure(
+    who: Who,
+    what: &str,
+    mib: u64,
+    url: &str,
+    folder: &Path,
+) -> Result<(f64, u64), clients::Failure> {
     let subject = Subject::new(who, url).await?;
     let target = folder.join(format!("download-{}", std::process::id()));
     subject.upload(&file(folder, 0)).await?;
