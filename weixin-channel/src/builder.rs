@@ -145,6 +145,7 @@ impl ChannelBuilder {
             events: broadcast::channel(EVENTS).0,
             running: tokio::sync::Mutex::default(),
             statuses: Mutex::new(HashMap::new()),
+            open: Mutex::default(),
             tickets: Tickets::default(),
         });
         Ok((channel, Deliveries(receiver)))

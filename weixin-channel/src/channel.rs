@@ -15,6 +15,7 @@ use crate::builder::{ChannelBuilder, Settings};
 use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::monitor::Monitor;
+use crate::open::OpenDeliveries;
 use crate::state::StateDir;
 use crate::status::{AccountStatus, LinkState, StatusCell};
 use crate::store::Store;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<AccountStatus>,
     pub(crate) running: tokio::sync::Mutex<HashMap<AccountId, Running>>,
     pub(crate) statuses: Mutex<HashMap<AccountId, StatusCell>>,
+    pub(crate) open: Mutex<HashMap<AccountId, Arc<OpenDeliveries>>>,
     pub(crate) tickets: Tickets,
 }
 
@@ -136,6 +138,7 @@ impl Channel {
             status: self.status_cell(id),
             channel: WeakChannel(Arc::downgrade(&self.inner)),
             deliveries: self.inner.deliveries.clone(),
+            open: self.open_deliveries(id),
             stop: stopped,
             lock,
         };
@@ -227,6 +230,11 @@ impl Channel {
         let tokens = self.inner.state.read_context_tokens(id)?;
         let tokens: Vec<_> = tokens.into_iter().map(|(user, token)| (user.into(), token.into())).collect();
         self.inner.store.take_over(id, &cursor, &tokens).await
+    }
+
+    fn open_deliveries(&self, id: &AccountId) -> Arc<OpenDeliveries> {
+        let mut all = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(id.clone()).or_default().clone()
     }
 
     fn status_cell(&self, id: &AccountId) -> StatusCell {

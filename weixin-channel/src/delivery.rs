@@ -10,8 +10,9 @@ use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
 use crate::inbound::Inbound;
+use crate::open::OpenDeliveries;
 use crate::outbound::SendReport;
-use crate::store::{Entry, Store};
+use crate::store::Store;
 
 /// A message that waits for its acknowledgement.
 ///
@@ -29,18 +30,10 @@ pub struct Delivery {
     pub(crate) settler: Option<Settler>,
 }
 
-/// The way back to the monitor.
+/// The way back: the journal, and the monitor if there is one.
 pub(crate) struct Settler {
-    pub(crate) entry: Entry,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) settled: mpsc::UnboundedSender<Settled>,
-}
-
-/// What became of a delivery.
-#[derive(Debug)]
-pub(crate) enum Settled {
-    Done(Entry),
-    Failed(Entry, String),
+    pub(crate) open: Arc<OpenDeliveries>,
 }
 
 impl Delivery {
@@ -50,9 +43,8 @@ impl Delivery {
     /// If the journal cannot be written; then it may come again after a restart.
     pub async fn ack(mut self) -> Result<(), Error> {
         let Some(settler) = self.settler.take() else { return Ok(()) };
-        let result = settler.store.done(&self.account, settler.entry.id).await;
-        // A monitor that has stopped meanwhile finds the truth in the journal.
-        let _ = settler.settled.send(Settled::Done(settler.entry));
+        let result = settler.store.done(&self.account, self.id).await;
+        settler.open.done(self.id);
         result
     }
 
@@ -86,7 +78,7 @@ impl Delivery {
 
     fn give_back(&mut self, reason: String) {
         if let Some(settler) = self.settler.take() {
-            let _ = settler.settled.send(Settled::Failed(settler.entry, reason));
+            settler.open.failed(self.id, reason);
         }
     }
 }

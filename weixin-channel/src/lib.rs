@@ -10,6 +10,7 @@ mod inbound;
 mod login;
 mod media;
 mod monitor;
+mod open;
 mod outbound;
 mod queue;
 mod split;

@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::account::AccountId;
 use crate::channel::{Channel, WeakChannel};
-use crate::delivery::{Delivery, Settled, Settler};
+use crate::delivery::{Delivery, Settler};
 use crate::error::Error;
 use crate::inbound::{Inbound, journal_entry};
+use crate::open::{OpenDeliveries, Settled};
 use crate::queue::Queues;
 use crate::state::{AccountLock, StateDir};
 use crate::status::{LinkState, StatusCell};
@@ -40,6 +41,7 @@ pub(crate) struct Monitor {
     pub(crate) status: StatusCell,
     pub(crate) channel: WeakChannel,
     pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) open: Arc<OpenDeliveries>,
     pub(crate) stop: watch::Receiver<bool>,
     /// Held for as long as the account runs here.
     pub(crate) lock: AccountLock,
@@ -68,11 +70,18 @@ impl Monitor {
     async fn work(&mut self) -> Result<(), Error> {
         let cursor = self.store.cursor(&self.account).await?.unwrap_or_default();
         let mut queues = Queues::default();
+        // Before the journal is read: what is settled meanwhile is then heard of, or found done.
+        let (monitor, mut settled) = mpsc::unbounded_channel();
+        let open = self.open.attach(monitor);
+        for entry in &open {
+            queues.push_in_flight(entry);
+        }
         for entry in self.store.pending(&self.account).await? {
-            queues.push(entry);
+            if open.iter().all(|open| open.id != entry.id) {
+                queues.push(entry);
+            }
         }
         self.status.update(|status| status.pending = queues.open());
-        let (settled_in, mut settled) = mpsc::unbounded_channel();
         let mut updates = self.bot.updates(cursor);
         let mut unstored: Option<Unstored> = None;
         let notice = self.notify_start();
@@ -95,7 +104,7 @@ impl Monitor {
                     let Some(channel) = self.channel.upgrade() else { return Ok(()) };
                     if let Some(entry) = queues.pop() {
                         match Inbound::from_json(&entry.raw) {
-                            Some(inbound) => permit.send(self.delivery(channel, entry, inbound, &settled_in)),
+                            Some(inbound) => permit.send(self.delivery(channel, entry, inbound)),
                             None => {
                                 // It stays in the journal if that cannot be written; here it is out of the way.
                                 self.note_failure(&entry, "it cannot be read", true).await;
@@ -184,15 +193,10 @@ impl Monitor {
         }
     }
 
-    fn delivery(
-        &self,
-        channel: Channel,
-        entry: Entry,
-        inbound: Inbound,
-        settled: &mpsc::UnboundedSender<Settled>,
-    ) -> Delivery {
+    fn delivery(&self, channel: Channel, entry: Entry, inbound: Inbound) -> Delivery {
         let (account, id) = (self.account.clone(), entry.id);
-        let settler = Settler { entry, store: self.store.clone(), settled: settled.clone() };
+        self.open.add(entry);
+        let settler = Settler { store: self.store.clone(), open: self.open.clone() };
         Delivery { account, id, inbound, channel, settler: Some(settler) }
     }
 

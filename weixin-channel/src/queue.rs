@@ -37,6 +37,13 @@ impl Queues {
         peer.waiting.push_back(entry);
     }
 
+    /// Adds a message that is with a handler already, from before a restart.
+    pub(crate) fn push_in_flight(&mut self, entry: &Entry) {
+        self.open += 1;
+        self.in_flight += 1;
+        self.peers.entry(entry.peer.clone()).or_default().busy = true;
+    }
+
     /// Messages that are not done.
     pub(crate) fn open(&self) -> usize {
         self.open

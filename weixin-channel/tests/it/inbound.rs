@@ -58,6 +58,49 @@ async fn what_was_not_acknowledged_comes_again_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_outlives_a_restart_is_not_begun_again() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    for text in ["one", "two"] {
+        lab.phone().send_text(text);
+    }
+    let slow = next(&mut deliveries).await;
+    let config = || {
+        let mut config = AccountConfig::default();
+        config.bot_agent = Some("reloaded/1".into());
+        config
+    };
+    channel.stop(&lab.account).await;
+    channel.start(&lab.account, config()).await.unwrap();
+    assert!(quiet(&mut deliveries).await, "the first is still being handled, and the second waits for it");
+    slow.ack().await.unwrap();
+    let two = next(&mut deliveries).await;
+    assert_eq!(two.inbound.text, "two");
+    two.ack().await.unwrap();
+    assert!(quiet(&mut deliveries).await);
+    assert_eq!(channel.status(&lab.account).pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_settled_while_the_account_is_stopped_counts() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    for text in ["one", "two"] {
+        lab.phone().send_text(text);
+    }
+    let one = next(&mut deliveries).await;
+    channel.stop(&lab.account).await;
+    one.ack().await.unwrap();
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let two = next(&mut deliveries).await;
+    assert_eq!(two.inbound.text, "two");
+    channel.stop(&lab.account).await;
+    two.fail("not now");
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    assert_eq!(next(&mut deliveries).await.inbound.text, "two");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_comes_twice_is_delivered_once() {
     let lab = Lab::new();
     let (_channel, mut deliveries) = lab.start().await;

@@ -1,0 +1,63 @@
+//! Deliveries that are with handlers, over restarts of their monitor: a turn that outlives a restart is not begun a
+//! second time beside itself (invariant 2).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::store::Entry;
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    Done(Entry),
+    Failed(Entry, String),
+}
+
+/// The open deliveries of one account.
+#[derive(Debug, Default)]
+pub(crate) struct OpenDeliveries(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    entries: BTreeMap<i64, Entry>,
+    /// Who is told; nobody while the account is stopped, and then the journal alone knows.
+    monitor: Option<mpsc::UnboundedSender<Settled>>,
+}
+
+impl OpenDeliveries {
+    /// A monitor begins: it hears of every delivery that is settled from now on, and is given those that are open.
+    pub(crate) fn attach(&self, monitor: mpsc::UnboundedSender<Settled>) -> Vec<Entry> {
+        let mut state = self.lock();
+        state.monitor = Some(monitor);
+        state.entries.values().cloned().collect()
+    }
+
+    /// A message goes to a handler.
+    pub(crate) fn add(&self, entry: Entry) {
+        self.lock().entries.insert(entry.id, entry);
+    }
+
+    /// It is taken care of.
+    pub(crate) fn done(&self, id: i64) {
+        self.settle(id, Settled::Done);
+    }
+
+    /// It is to come again.
+    pub(crate) fn failed(&self, id: i64, reason: String) {
+        self.settle(id, |entry| Settled::Failed(entry, reason));
+    }
+
+    fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+        let mut state = self.lock();
+        if let (Some(entry), Some(monitor)) = (state.entries.remove(&id), &state.monitor) {
+            // A monitor that has ended no longer listens; its successor reads the journal.
+            let _ = monitor.send(what(entry));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
