@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use weixin_media::codec::{BLOCK, CipherError, Decryptor, Encryptor, MediaKey, encrypted_size};
 
-/// The first bytes are a key and lengths of pieces, the rest is the file.
+// The first bytes are a key and lengths of pieces, the rest is the file.
 fuzz_target!(|input: &[u8]| {
     let Some((head, plain)) = input.split_at_checked(32) else { return };
     let (key, cuts) = head.split_at(16);
