@@ -115,6 +115,7 @@ impl Channel {
     /// [`Error::UnknownAccount`], [`Error::Locked`], or if its files or settings are unusable. What the server says is
     /// no error here but a [status](Self::status).
     pub async fn start(&self, id: &AccountId, config: AccountConfig) -> Result<(), Error> {
+        // Held to the end, a second at most: two starts, or a start and a stop, must not interleave.
         let mut all = self.inner.running.lock().await;
         let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
         let same = |running: &Running| {
