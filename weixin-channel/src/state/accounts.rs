@@ -1,6 +1,7 @@
 //! Accounts in the state folder: an index and a file each.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -39,7 +40,11 @@ impl StateDir {
     }
 
     fn accounts_on_disk(&self) -> Result<Vec<AccountId>, Error> {
-        let Ok(folder) = fs::read_dir(self.accounts_dir()) else { return Ok(Vec::new()) };
+        let folder = match fs::read_dir(self.accounts_dir()) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::state(self.accounts_dir(), "read")(error)),
+        };
         let mut found = Vec::new();
         for entry in folder {
             let entry = entry.map_err(Error::state(self.accounts_dir(), "read"))?;
@@ -223,6 +228,16 @@ mod tests {
         let Error::Corrupt { kept, .. } = state.account_ids().unwrap_err() else { panic!("another error") };
         assert_eq!(fs::read_to_string(kept).unwrap(), "[\"aaaaaaaaaaaa-im-");
         assert_eq!(names(&state.account_ids().unwrap()), ["aaaaaaaaaaaa-im-bot"]);
+    }
+
+    #[test]
+    fn accounts_that_cannot_be_listed_are_not_no_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        assert_eq!(state.account_ids().unwrap(), []);
+        fs::create_dir_all(state.channel_dir()).unwrap();
+        fs::write(state.accounts_dir(), "in the way").unwrap();
+        assert_eq!(state.account_ids().unwrap_err().code(), "state-unusable");
     }
 
     #[test]
