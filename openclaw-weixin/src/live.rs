@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use weixin_channel::ilink_client::RunId;
+use weixin_channel::ilink_client::{BotAgent, RunId};
 use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery};
 
 use crate::events::Events;
@@ -30,7 +30,9 @@ pub(crate) struct Live {
 impl Live {
     /// Opens the state folder and begins to send events.
     pub(crate) fn open(init: &Init, events: Events) -> Result<Self, Failure> {
-        let mut builder = Channel::builder().state_dir(&init.state_dir);
+        // What the official plugin sends where nothing is set.
+        let agent = BotAgent::new("OpenClaw");
+        let mut builder = Channel::builder().state_dir(&init.state_dir).bot_agent(agent);
         if !init.roots.is_empty() {
             builder = builder.root_certificates(init.roots.join("\n"));
         }
