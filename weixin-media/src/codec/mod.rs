@@ -5,6 +5,8 @@ mod cipher;
 mod digest;
 mod file_name;
 mod key;
+#[cfg(feature = "silk")]
+pub mod silk;
 mod sniff;
 mod voice;
 

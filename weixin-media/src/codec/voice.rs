@@ -10,10 +10,10 @@ use mime::Mime;
 use super::sniff::sniff;
 
 /// How SILK v3 begins.
-const SILK: &[u8] = b"#!SILK_V3";
+pub(crate) const SILK: &[u8; 9] = b"#!SILK_V3";
 
 /// WeChat puts this byte before it.
-const TENCENT: u8 = 0x02;
+pub(crate) const TENCENT: u8 = 0x02;
 
 /// True for SILK v3, with or without WeChat's leading 0x02.
 #[must_use]

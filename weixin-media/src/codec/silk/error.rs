@@ -1,0 +1,55 @@
+use std::fmt;
+use std::io;
+
+/// Why SILK cannot be read or written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SilkError {
+    /// The bytes do not begin with `#!SILK_V3`, with or without WeChat's 0x02.
+    NotSilk,
+    /// The file ends within a packet, or within its length.
+    CutOff,
+    /// A packet is longer than the 1024 bytes that the format allows.
+    PacketTooLong(usize),
+    /// A packet's symbols are not valid, or take more bytes than it has.
+    BadPacket,
+    /// There is no packet that can be decoded.
+    Empty,
+    /// An output rate that there is not, in Hz.
+    SampleRate(u32),
+    /// What the reader or writer says.
+    Io(io::Error),
+}
+
+impl fmt::Display for SilkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSilk => f.write_str("the file is not SILK v3: it does not begin with #!SILK_V3"),
+            Self::CutOff => f.write_str("the SILK file ends within a packet; fetch it again"),
+            Self::PacketTooLong(bytes) => {
+                write!(f, "a SILK packet has {bytes} bytes and may have 1024; the file is damaged")
+            }
+            Self::BadPacket => f.write_str("a SILK packet is damaged"),
+            Self::Empty => f.write_str("the SILK file holds no packet that can be decoded"),
+            Self::SampleRate(hz) => {
+                write!(f, "SILK is not decoded to {hz} Hz; choose 8000, 12000, 16000 or 24000")
+            }
+            Self::Io(error) => write!(f, "the SILK file cannot be read or written ({error})"),
+        }
+    }
+}
+
+impl std::error::Error for SilkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for SilkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
