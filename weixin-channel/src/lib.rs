@@ -8,6 +8,7 @@ mod delivery;
 mod error;
 mod inbound;
 mod login;
+pub mod markdown;
 mod media;
 mod monitor;
 mod open;

@@ -1,15 +1,20 @@
-//! `cargo xtask bench`: benchmarks beside peers, each a crate of its own outside the workspace.
+//! `cargo xtask bench`: benchmarks beside peers, each a crate of its own outside the workspace, and comparisons with
+//! the official plugin.
 
 use crate::Outcome;
 use crate::process::{cargo, root, run as run_command, target};
+use crate::tools;
 
 /// Name and manifest of each benchmark.
 const BENCHES: [(&str, &str); 2] =
     [("client", "ilink-client/bench/Cargo.toml"), ("media", "weixin-media/bench-peers/Cargo.toml")];
 
-/// Builds and runs one benchmark with optimisation.
-pub(crate) fn run(name: &str) -> Outcome {
-    let known = || BENCHES.map(|(name, _)| name).join(", ");
+/// Builds and runs one benchmark with optimisation; `args` are its own.
+pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
+    if name == "markdown" {
+        return markdown(args);
+    }
+    let known = || BENCHES.map(|(name, _)| name).join(", ") + ", markdown";
     let (_, manifest) = BENCHES
         .iter()
         .find(|(known, _)| *known == name)
@@ -17,6 +22,24 @@ pub(crate) fn run(name: &str) -> Outcome {
     run_command(
         cargo(["run", "--release", "--quiet", "--manifest-path"])
             .arg(root().join(manifest))
+            .arg("--")
+            .args(args)
             .env("CARGO_TARGET_DIR", target().join("bench")),
     )
+}
+
+/// Our Markdown filter beside the official one on random texts: `[--count N] [--seed N] [--goldens FILE]`.
+/// `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.
+fn markdown(args: &[String]) -> Outcome {
+    let plugin = match std::env::var_os("OFFICIAL_PLUGIN") {
+        Some(folder) => folder.into(),
+        None => tools::official_plugin()?,
+    };
+    let node = match std::env::var_os("NODE") {
+        Some(node) => node.into(),
+        None => tools::node()?,
+    };
+    let mut command =
+        cargo(["run", "--quiet", "-p", "weixin-channel", "--example", "markdown_compare", "--"]);
+    run_command(command.args(args).env("OFFICIAL_PLUGIN", plugin).env("NODE", node))
 }

@@ -29,7 +29,7 @@ Usage: cargo xtask TASK
                               package, then install, login, message and reply on a real OpenClaw
   ci [--fast] [--fuzz]        everything that must pass; --fast leaves out the package and the real OpenClaw,
                               --fuzz adds a minute for each fuzz target (needs a nightly toolchain)
-  bench NAME                  a benchmark beside published peers: client, media
+  bench NAME [ARGS]           a benchmark beside published peers: client, media; markdown compares with the plugin's
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release
@@ -96,8 +96,8 @@ fn run() -> Outcome<ExitCode> {
         }
         "bench" => {
             let name = text(&mut args)?;
-            end(&mut args)?;
-            bench::run(&name)?;
+            let rest = args.raw_args().map_err(usage)?.map(|arg| arg.to_string_lossy().into_owned());
+            bench::run(&name, &rest.collect::<Vec<_>>())?;
         }
         "fuzz" => {
             let mut seconds = fuzz::SECONDS;

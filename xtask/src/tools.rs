@@ -26,13 +26,20 @@ pub(crate) fn node() -> Outcome<PathBuf> {
         return Ok(node);
     }
     let package = format!("node-{}-{}", platform::os(), platform::arch());
-    let folder = npm_install(&package, NODE, None)?;
+    let folder = npm_install(&package, NODE, None, &[])?;
     Ok(folder.join("node_modules").join(package).join("bin").join("node"))
 }
 
 /// The folder with an installed `openclaw`.
 pub(crate) fn openclaw(version: &str, node: &Path) -> Outcome<PathBuf> {
-    npm_install("openclaw", version, Some(node))
+    npm_install("openclaw", version, Some(node), &[])
+}
+
+/// The folder of Tencent's own plugin, without the host that it asks for.
+pub(crate) fn official_plugin() -> Outcome<PathBuf> {
+    let name = "@tencent-weixin/openclaw-weixin";
+    let folder = npm_install(name, "2.4.9", None, &["--ignore-scripts", "--legacy-peer-deps"])?;
+    Ok(folder.join("node_modules").join(name))
 }
 
 /// cargo-deny: the machine's, or one built below `target/tools`.
@@ -68,8 +75,8 @@ fn cargo_install(program: &str, version: &str) -> Outcome<PathBuf> {
 
 /// Installs `package@version` into its own folder, once. An interrupted installation leaves only a folder
 /// with another name.
-fn npm_install(package: &str, version: &str, node: Option<&Path>) -> Outcome<PathBuf> {
-    let folder = target().join("e2e").join(format!("{package}-{version}"));
+fn npm_install(package: &str, version: &str, node: Option<&Path>, options: &[&str]) -> Outcome<PathBuf> {
+    let folder = target().join("e2e").join(format!("{}-{version}", package.replace('/', "-")));
     if folder.exists() {
         return Ok(folder);
     }
@@ -84,7 +91,7 @@ fn npm_install(package: &str, version: &str, node: Option<&Path>) -> Outcome<Pat
     fs::write(partial.join("package.json"), "{\"private\":true}\n").map_err(error)?;
     let mut command = Command::new(npm()?);
     command.args(["install", "--no-audit", "--no-fund", "--loglevel=error", &format!("{package}@{version}")]);
-    command.current_dir(&partial);
+    command.args(options).current_dir(&partial);
     if let Some(bin) = node.and_then(Path::parent) {
         // Install scripts run with the Node.js that the package is for.
         let path = std::env::var_os("PATH").unwrap_or_default();
