@@ -141,7 +141,7 @@ fn cut(text: &str, random: &mut u64) -> String {
 }
 
 fn text(random: &mut u64) -> String {
-    (0..1 + below(random, 30)).map(|_| PIECES[below(random, PIECES.len())]).collect()
+    (0..=below(random, 30)).map(|_| PIECES[below(random, PIECES.len())]).collect()
 }
 
 /// splitmix64.
