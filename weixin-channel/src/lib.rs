@@ -14,7 +14,7 @@ mod monitor;
 mod open;
 mod outbound;
 mod queue;
-mod split;
+pub mod split;
 mod state;
 mod status;
 pub mod store;

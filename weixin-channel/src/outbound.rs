@@ -5,7 +5,7 @@ use ilink_client::{ContextToken, MessageId, RunId, Sent, UserId};
 use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::split::split;
+use crate::split::{SplitLimits, split};
 
 /// What became of a message that was sent, part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +47,10 @@ impl Channel {
     ) -> Result<SendReport, Error> {
         let bot = self.bot(account).await?;
         let (user, token) = self.context(account, to).await?;
-        let pieces = split(text);
+        let pieces = split(text, &SplitLimits::default());
         let mut report = SendReport { parts: Vec::with_capacity(pieces.len()) };
         for piece in &pieces {
-            let mut request = bot.send_text(&user, *piece).context_token(token.clone());
+            let mut request = bot.send_text(&user, piece.as_str()).context_token(token.clone());
             if let Some(run) = run {
                 request = request.run_id(run);
             }
