@@ -14,6 +14,7 @@ mod monitor;
 mod open;
 mod outbound;
 mod queue;
+pub mod quote;
 pub mod split;
 mod state;
 mod status;

@@ -9,12 +9,16 @@ use crate::tools;
 const BENCHES: [(&str, &str); 2] =
     [("client", "ilink-client/bench/Cargo.toml"), ("media", "weixin-media/bench-peers/Cargo.toml")];
 
+/// Name of each comparison with the official plugin, and the example of `weixin-channel` that makes it.
+/// `markdown` takes `[--count N] [--seed N] [--goldens FILE]`.
+const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quotes", "quotes_both_ways")];
+
 /// Builds and runs one benchmark with optimisation; `args` are its own.
 pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
-    if name == "markdown" {
-        return markdown(args);
+    if let Some((_, example)) = COMPARISONS.iter().find(|(known, _)| *known == name) {
+        return compare(example, args);
     }
-    let known = || BENCHES.map(|(name, _)| name).join(", ") + ", markdown";
+    let known = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let (_, manifest) = BENCHES
         .iter()
         .find(|(known, _)| *known == name)
@@ -28,9 +32,8 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
     )
 }
 
-/// Our Markdown filter beside the official one on random texts: `[--count N] [--seed N] [--goldens FILE]`.
-/// `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.
-fn markdown(args: &[String]) -> Outcome {
+/// Runs our code beside the official plugin's. `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.
+fn compare(example: &str, args: &[String]) -> Outcome {
     let plugin = match std::env::var_os("OFFICIAL_PLUGIN") {
         Some(folder) => folder.into(),
         None => tools::official_plugin()?,
@@ -39,7 +42,6 @@ fn markdown(args: &[String]) -> Outcome {
         Some(node) => node.into(),
         None => tools::node()?,
     };
-    let mut command =
-        cargo(["run", "--quiet", "-p", "weixin-channel", "--example", "markdown_compare", "--"]);
+    let mut command = cargo(["run", "--quiet", "-p", "weixin-channel", "--example", example, "--"]);
     run_command(command.args(args).env("OFFICIAL_PLUGIN", plugin).env("NODE", node))
 }

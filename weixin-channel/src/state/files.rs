@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// Whether a file has to be on the disk before the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sync {
+pub(crate) enum Sync {
     /// It is a secret or an index: yes.
     Yes,
     /// It is a copy of what the journal has: moved in place, the kernel may write it later.
@@ -21,7 +21,7 @@ pub(super) enum Sync {
 /// The JSON of a file; `None` if there is no such file.
 ///
 /// A file that is no JSON is kept aside under another name, so that nothing overwrites it.
-pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
+pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -37,7 +37,7 @@ pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
 }
 
 /// Moves a file to `{name}.{why}-{Unix ms}`.
-pub(super) fn keep_aside(path: &Path, why: &str) -> Result<PathBuf, Error> {
+pub(crate) fn keep_aside(path: &Path, why: &str) -> Result<PathBuf, Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{why}-{now}"));
@@ -47,7 +47,7 @@ pub(super) fn keep_aside(path: &Path, why: &str) -> Result<PathBuf, Error> {
 }
 
 /// Writes a file beside its place, mode 0600 from the start, and moves it there.
-pub(super) fn write_json(path: &Path, value: &Value, sync: Sync) -> Result<(), Error> {
+pub(crate) fn write_json(path: &Path, value: &Value, sync: Sync) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_dir(folder)?;
     let write = || -> io::Result<()> {
@@ -67,7 +67,7 @@ pub(super) fn write_json(path: &Path, value: &Value, sync: Sync) -> Result<(), E
 }
 
 /// Makes a folder, mode 0700 where it is new.
-pub(super) fn make_dir(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_dir(path: &Path) -> Result<(), Error> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -76,7 +76,7 @@ pub(super) fn make_dir(path: &Path) -> Result<(), Error> {
 }
 
 /// Removes a file if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::state(path, "remove")(error)),
         _ => Ok(()),

@@ -6,6 +6,7 @@ mod lock;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use files::{keep_aside, make_dir};
 use ilink_client::Cursor;
 pub(crate) use lock::AccountLock;
 

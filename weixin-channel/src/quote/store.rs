@@ -1,0 +1,375 @@
+//! The quote store of existing installations (protocol §8): the same SQLite file, used in place by the official
+//! plugin and by this crate.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ilink_client::{MessageId, UserId};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+
+use super::files::MediaFiles;
+use crate::account::AccountId;
+use crate::error::Error;
+use crate::state::StateDir;
+
+/// How long and how much is kept; the defaults are the official plugin's (protocol §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuoteLimits {
+    /// How long a message is kept: 30 days.
+    pub retention: Duration,
+    /// Messages per account: 10,000.
+    pub max_messages: u32,
+    /// How long media is kept: 7 days.
+    pub media_retention: Duration,
+    /// Bytes of media per account: 256 MiB.
+    pub max_media_bytes: u64,
+    /// Bytes of one file; a larger one is not kept: 25 MiB.
+    pub max_single_media_bytes: u64,
+}
+
+impl Default for QuoteLimits {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            retention: 30 * day,
+            max_messages: 10_000,
+            media_retention: 7 * day,
+            max_media_bytes: 256 << 20,
+            max_single_media_bytes: 25 << 20,
+        }
+    }
+}
+
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The user.
+    Inbound,
+    /// The bot.
+    Outbound,
+}
+
+/// A message that can be quoted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The server's id.
+    pub message_id: MessageId,
+    /// Who wrote it.
+    pub direction: Direction,
+    /// What it says, as an agent reads it.
+    pub body: String,
+    /// Its media.
+    pub media: Option<StoredMedia>,
+    /// When it was written, in Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+impl fmt::Debug for StoredMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredMessage")
+            .field("message_id", &self.message_id)
+            .field("direction", &self.direction)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("media", &self.media)
+            .field("created_at_ms", &self.created_at_ms)
+            .finish()
+    }
+}
+
+/// Media of a message that can be quoted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredMedia {
+    /// Where it is; `None` if it is no longer kept. To be recorded it may lie anywhere: what is not below
+    /// [`QuoteStore::media_dir`] is linked there, or copied.
+    pub path: Option<PathBuf>,
+    /// Its MIME type.
+    pub mime: Option<String>,
+    /// Its name, as the sender gave it: never use it as a path (field note 30).
+    pub name: Option<String>,
+    /// Its size in bytes. To be recorded, the file's own size counts.
+    pub size: Option<u64>,
+}
+
+/// Past messages, by id and by time, in `openclaw-weixin/ref-messages.sqlite`.
+///
+/// Its statements run on the calling thread, as the journal's do; only [`prune`](Self::prune), which removes files
+/// too, may take longer.
+pub struct QuoteStore {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    files: MediaFiles,
+    limits: QuoteLimits,
+}
+
+/// Table, indices and units as official plugin 2.4.9 makes them, read from a file that it made; `user_version` stays
+/// 0 there. `created_at` is in Unix milliseconds, `message_id` decimal, `direction` `inbound` or `outbound`.
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS quote_messages (
+        account_id TEXT NOT NULL, conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,
+        direction TEXT NOT NULL, body TEXT NOT NULL DEFAULT '',
+        media_path TEXT, media_mime TEXT, media_name TEXT, media_size INTEGER, created_at INTEGER NOT NULL,
+        PRIMARY KEY (account_id, conversation_id, message_id)
+    );
+    CREATE INDEX IF NOT EXISTS quote_messages_account_created ON quote_messages (account_id, created_at);
+    CREATE INDEX IF NOT EXISTS quote_messages_media_path ON quote_messages (media_path);
+";
+
+const COLUMNS: &str =
+    "message_id, direction, body, media_path, media_mime, media_name, media_size, created_at";
+
+impl QuoteStore {
+    /// Opens the file below a state folder, or makes it, mode 0600.
+    ///
+    /// # Errors
+    /// [`Error::State`] if it cannot be opened; [`Error::Corrupt`] if it is no such file: it was kept under another
+    /// name, and the next call starts with an empty one.
+    pub fn open(state: &StateDir, limits: QuoteLimits) -> Result<Self, Error> {
+        let path = state.channel_dir().join("ref-messages.sqlite");
+        state.prepare()?;
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path).map_err(Error::state(&path, "open"))?;
+        match connect(&path) {
+            Ok(connection) => {
+                Ok(Self { connection: Mutex::new(connection), files: MediaFiles::new(state), path, limits })
+            }
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if matches!(error.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
+            {
+                let kept = crate::state::keep_aside(&path, "damaged")?;
+                Err(Error::Corrupt { path, kept })
+            }
+            Err(error) => Err(Error::state(&path, "open")(io::Error::other(error))),
+        }
+    }
+
+    /// The folder for an account's media that may be quoted: what lies there is removed when its message expires.
+    #[must_use]
+    pub fn media_dir(&self, account: &AccountId) -> PathBuf {
+        self.files.dir(account)
+    }
+
+    /// Remembers a message; one with the same id is replaced, but keeps its media if the new one has none. A message
+    /// without id, or with neither text nor media, is none that can be quoted.
+    ///
+    /// # Errors
+    /// If the file cannot be written. Media that cannot be kept is logged, and only its type and name are.
+    pub fn record(
+        &self,
+        account: &AccountId,
+        conversation: &UserId,
+        message: &StoredMessage,
+    ) -> Result<(), Error> {
+        if message.message_id.0 == 0 || message.body.is_empty() && message.media.is_none() {
+            return Ok(());
+        }
+        let media = message.media.clone().unwrap_or_default();
+        let max = self.limits.max_single_media_bytes;
+        let file =
+            media.path.as_deref().and_then(|path| self.files.keep(account, message.message_id, path, max));
+        let (path, size) = file.unzip();
+        self.run("write", |db| {
+            let sql = format!(
+                "INSERT INTO quote_messages (account_id, conversation_id, {COLUMNS})
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (account_id, conversation_id, message_id) DO UPDATE SET
+                 direction = excluded.direction, body = excluded.body, created_at = excluded.created_at,
+                 media_path = COALESCE(excluded.media_path, media_path),
+                 media_mime = COALESCE(excluded.media_mime, media_mime),
+                 media_name = COALESCE(excluded.media_name, media_name),
+                 media_size = COALESCE(excluded.media_size, media_size)"
+            );
+            db.prepare_cached(&sql)?.execute(params![
+                account.as_str(),
+                conversation.as_str(),
+                message.message_id.to_string(),
+                if message.direction == Direction::Inbound { "inbound" } else { "outbound" },
+                message.body,
+                path,
+                media.mime,
+                media.name,
+                size.and_then(|size| i64::try_from(size).ok()),
+                message.created_at_ms
+            ])
+        })?;
+        Ok(())
+    }
+
+    /// A message of a conversation by its id; `None` if it is not here or has expired.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn by_id(
+        &self,
+        account: &AccountId,
+        conversation: &UserId,
+        id: MessageId,
+        now_ms: i64,
+    ) -> Result<Option<StoredMessage>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM quote_messages
+             WHERE account_id = ?1 AND conversation_id = ?2 AND message_id = ?3 AND created_at >= ?4"
+        );
+        let oldest = now_ms.saturating_sub(millis(self.limits.retention));
+        self.run("read", |db| {
+            let key = params![account.as_str(), conversation.as_str(), id.to_string(), oldest];
+            db.prepare_cached(&sql)?.query_row(key, read).optional()
+        })
+        .map(Option::flatten)
+    }
+
+    /// A message of a conversation by when it was written, in Unix milliseconds: the one of that very millisecond,
+    /// else, if the time is a whole second, the nearest that rounds to it, down or to the next (field note 25).
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn by_time(
+        &self,
+        account: &AccountId,
+        conversation: &UserId,
+        time_ms: i64,
+        now_ms: i64,
+    ) -> Result<Option<StoredMessage>, Error> {
+        Ok(self.near(account, conversation, time_ms, now_ms)?.into_iter().next())
+    }
+
+    /// All that [`by_time`](Self::by_time) may mean, the nearest first.
+    pub(super) fn near(
+        &self,
+        account: &AccountId,
+        conversation: &UserId,
+        time_ms: i64,
+        now_ms: i64,
+    ) -> Result<Vec<StoredMessage>, Error> {
+        let (before, after) = if time_ms % 1_000 == 0 { (500, 999) } else { (0, 0) };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM quote_messages
+             WHERE account_id = ?1 AND conversation_id = ?2 AND created_at BETWEEN ?3 - ?4 AND ?3 + ?5
+             AND created_at >= ?6 ORDER BY abs(created_at - ?3), rowid LIMIT 32"
+        );
+        let oldest = now_ms.saturating_sub(millis(self.limits.retention));
+        self.run("read", |db| {
+            let key = params![account.as_str(), conversation.as_str(), time_ms, before, after, oldest];
+            let mut select = db.prepare_cached(&sql)?;
+            select.query_map(key, read)?.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Removes what is older, more or larger than the limits allow, with the files of it. To be called once in a
+    /// while, such as every hour.
+    ///
+    /// # Errors
+    /// If the file cannot be written. Media that cannot be removed is logged and tried again next time.
+    pub fn prune(&self, now_ms: i64) -> Result<(), Error> {
+        let limits = self.limits;
+        let oldest = now_ms.saturating_sub(millis(limits.retention));
+        let oldest_media = now_ms.saturating_sub(millis(limits.media_retention));
+        let (before, after) = self.run("write", |db| {
+            let transaction = db.transaction()?;
+            let before = media_paths(&transaction)?;
+            transaction.execute("DELETE FROM quote_messages WHERE created_at < ?1", [oldest])?;
+            let too_many =
+                "DELETE FROM quote_messages WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number()
+                            OVER (PARTITION BY account_id ORDER BY created_at DESC, rowid DESC) AS place
+                            FROM quote_messages) WHERE place > ?1)";
+            transaction.execute(too_many, [limits.max_messages])?;
+            let too_old = "UPDATE quote_messages SET media_path = NULL WHERE media_path IN (SELECT media_path
+                           FROM quote_messages GROUP BY media_path HAVING max(created_at) < ?1)";
+            transaction.execute(too_old, [oldest_media])?;
+            // The newest files of an account, as many as fit together.
+            let too_large = "UPDATE quote_messages SET media_path = NULL WHERE (account_id, media_path) IN (
+                             SELECT account_id, media_path FROM (SELECT account_id, media_path, sum(size)
+                             OVER (PARTITION BY account_id ORDER BY newest DESC, media_path) AS total FROM
+                             (SELECT account_id, media_path, max(coalesce(media_size, 0)) AS size,
+                             max(created_at) AS newest FROM quote_messages WHERE media_path IS NOT NULL
+                             GROUP BY account_id, media_path)) WHERE total > ?1)";
+            transaction.execute(too_large, [i64::try_from(limits.max_media_bytes).unwrap_or(i64::MAX)])?;
+            let after = media_paths(&transaction)?;
+            transaction.commit()?;
+            Ok((before, after))
+        })?;
+        self.files.remove(before.difference(&after));
+        self.files.sweep(&after, now_ms);
+        Ok(())
+    }
+
+    /// Forgets all messages of an account, with their media.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn forget(&self, account: &AccountId) -> Result<(), Error> {
+        let (before, after) = self.run("write", |db| {
+            let transaction = db.transaction()?;
+            let before = media_paths(&transaction)?;
+            transaction.execute("DELETE FROM quote_messages WHERE account_id = ?1", [account.as_str()])?;
+            let after = media_paths(&transaction)?;
+            transaction.commit()?;
+            Ok((before, after))
+        })?;
+        self.files.remove(before.difference(&after));
+        Ok(())
+    }
+
+    fn run<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        // A statement that panicked has rolled back; the connection is whole.
+        let mut connection: MutexGuard<'_, Connection> =
+            self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|error| Error::state(&self.path, action)(io::Error::other(error)))
+    }
+}
+
+fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    // The official plugin, or a command line, may look at the file; nobody holds it for long.
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
+fn media_paths(db: &Connection) -> rusqlite::Result<HashSet<PathBuf>> {
+    let mut select =
+        db.prepare_cached("SELECT DISTINCT media_path FROM quote_messages WHERE media_path IS NOT NULL")?;
+    select.query_map([], |row| Ok(PathBuf::from(row.get::<_, String>(0)?)))?.collect()
+}
+
+/// `None` for a row that another program wrote with an id that is none.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<StoredMessage>> {
+    let Ok(message_id) = row.get::<_, String>(0)?.parse() else { return Ok(None) };
+    let path = row.get::<_, Option<String>>(3)?.map(PathBuf::from);
+    let (mime, name): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
+    let size = row.get::<_, Option<i64>>(6)?.and_then(|size| size.try_into().ok());
+    let has_media = path.is_some() || mime.is_some() || name.is_some();
+    let outbound = row.get::<_, String>(1)? == "outbound";
+    Ok(Some(StoredMessage {
+        message_id,
+        direction: if outbound { Direction::Outbound } else { Direction::Inbound },
+        body: row.get(2)?,
+        media: has_media.then_some(StoredMedia { path, mime, name, size }),
+        created_at_ms: row.get(7)?,
+    }))
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Debug for QuoteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuoteStore")
+            .field("path", &self.path)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
