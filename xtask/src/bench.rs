@@ -1,13 +1,21 @@
 //! `cargo xtask bench`: benchmarks beside peers, each a crate of its own outside the workspace, and comparisons with
 //! the official plugin.
 
+use std::process::Command;
+
 use crate::Outcome;
-use crate::process::{cargo, root, run as run_command, target};
+use crate::process::{cargo, find, root, run as run_command, target};
 use crate::tools;
 
 /// Name and manifest of each benchmark.
-const BENCHES: [(&str, &str); 2] =
-    [("client", "ilink-client/bench/Cargo.toml"), ("media", "weixin-media/bench-peers/Cargo.toml")];
+const BENCHES: [(&str, &str); 3] = [
+    ("client", "ilink-client/bench/Cargo.toml"),
+    ("media", "weixin-media/bench-peers/Cargo.toml"),
+    ("silk", "weixin-media/bench-silk/Cargo.toml"),
+];
+
+/// The decoder that JavaScript has.
+const SILK_WASM: &str = "3.7.1";
 
 /// Name of each comparison with the official plugin, and the example of `weixin-channel` that makes it.
 /// `markdown` takes `[--count N] [--seed N] [--goldens FILE]`.
@@ -23,13 +31,30 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
         .iter()
         .find(|(known, _)| *known == name)
         .ok_or_else(|| format!("there is no benchmark {name:?}; known are: {}", known()))?;
-    run_command(
-        cargo(["run", "--release", "--quiet", "--manifest-path"])
-            .arg(root().join(manifest))
-            .arg("--")
-            .args(args)
-            .env("CARGO_TARGET_DIR", target().join("bench")),
-    )
+    let mut command = cargo(["run", "--release", "--quiet", "--manifest-path"]);
+    command.arg(root().join(manifest)).env("CARGO_TARGET_DIR", target().join("bench"));
+    if name == "silk" {
+        needs_libclang()?;
+        if args.is_empty() {
+            command.env("SILK_WASM", tools::silk_wasm(SILK_WASM)?).env("NODE", tools::node()?);
+        }
+    }
+    run_command(command.arg("--").args(args))
+}
+
+/// The reference of the voice codec is C, behind bindgen.
+fn needs_libclang() -> Outcome {
+    if find("cc").is_none() {
+        return Err("there is no C compiler; on Debian: apt-get install gcc libclang-dev".into());
+    }
+    let listed = Command::new("sh").args(["-c", "ldconfig -p; ls /usr/lib/llvm*/lib"]).output();
+    let found = listed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("libclang"));
+    if found || std::env::var_os("LIBCLANG_PATH").is_some() {
+        return Ok(());
+    }
+    Err("there is no libclang, which builds the reference's bindings; on Debian: apt-get install libclang-dev, \
+         elsewhere install LLVM and set LIBCLANG_PATH"
+        .into())
 }
 
 /// Runs our code beside the official plugin's. `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.

@@ -42,6 +42,12 @@ pub(crate) fn official_plugin() -> Outcome<PathBuf> {
     Ok(folder.join("node_modules").join(name))
 }
 
+/// The folder of silk-wasm.
+pub(crate) fn silk_wasm(version: &str) -> Outcome<PathBuf> {
+    let folder = npm_install("silk-wasm", version, None, &[])?;
+    Ok(folder.join("node_modules").join("silk-wasm"))
+}
+
 /// cargo-deny: the machine's, or one built below `target/tools`.
 pub(crate) fn deny() -> Outcome<PathBuf> {
     cargo_install("cargo-deny", "0.20.2")

@@ -1,4 +1,4 @@
-//! Any bytes under any name have a type; voice is passed on unchanged unless there is a codec.
+//! Any bytes under any name have a type; voice is WAV, or what it was.
 
 #![no_main]
 
@@ -14,7 +14,10 @@ fuzz_target!(|input: (&[u8], Option<&str>)| {
     if is_silk(bytes) {
         assert_eq!(sniffed.mime.essence_str(), "audio/silk");
     }
-    let voice = convert_voice(Bytes::copy_from_slice(bytes), 24_000, None).unwrap();
-    assert_eq!(voice.bytes, bytes);
-    assert!(!voice.extension.is_empty());
+    if let Ok(voice) = convert_voice(Bytes::copy_from_slice(bytes)) {
+        assert!(is_silk(bytes) || voice.bytes == bytes);
+        assert!(!voice.extension.is_empty());
+    } else {
+        assert!(is_silk(bytes));
+    }
 });

@@ -17,6 +17,4 @@ pub use digest::{Digest, Fingerprint};
 pub use file_name::{MAX_FILE_NAME, safe_file_name};
 pub use key::{KeyError, MediaKey};
 pub use sniff::{MediaKind, Sniffed, sniff};
-pub use voice::{
-    Pcm, VoiceCodec, VoiceCodecError, VoiceFile, convert_voice, is_silk, silk_without_prefix, wav,
-};
+pub use voice::{VoiceError, VoiceFile, convert_voice, is_silk, silk_without_prefix};

@@ -1,8 +1,6 @@
 //! Voice messages: what they are, and what an agent can hear (field notes 21, 22).
 
-use std::error::Error;
 use std::fmt;
-use std::io::Cursor;
 
 use bytes::Bytes;
 use mime::Mime;
@@ -28,47 +26,6 @@ pub fn silk_without_prefix(bytes: &[u8]) -> Option<&[u8]> {
     standard.starts_with(SILK).then_some(standard)
 }
 
-/// Mono samples.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pcm {
-    /// Samples per second; WeChat's voice has 24,000.
-    pub sample_rate: u32,
-    /// The samples.
-    pub samples: Vec<i16>,
-}
-
-/// Decodes and encodes voice. This crate has the trait only; pass a codec to [`convert_voice`].
-pub trait VoiceCodec: fmt::Debug + Send + Sync {
-    /// Samples of a SILK v3 file, without WeChat's leading byte. `sample_rate` is in Hz.
-    fn decode(&self, silk: &[u8], sample_rate: u32) -> Result<Pcm, VoiceCodecError>;
-
-    /// A SILK v3 file of some samples, without WeChat's leading byte.
-    fn encode(&self, pcm: &Pcm) -> Result<Vec<u8>, VoiceCodecError>;
-}
-
-/// Why a codec gave up.
-#[derive(Debug)]
-pub struct VoiceCodecError(Box<dyn Error + Send + Sync>);
-
-impl VoiceCodecError {
-    /// Takes a text or another error.
-    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(cause.into())
-    }
-}
-
-impl fmt::Display for VoiceCodecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the voice message cannot be converted ({})", self.0)
-    }
-}
-
-impl Error for VoiceCodecError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
-}
-
 /// A voice message as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,98 +38,98 @@ pub struct VoiceFile {
     pub extension: String,
 }
 
-/// Makes a voice message something that an agent can hear: SILK becomes WAV if there is a codec. Without one it
-/// stays `audio/silk`, and what is not SILK (seen: encode_type 4, field note 22) is passed on as what its bytes
-/// are.
+/// Makes a voice message something that an agent can hear: SILK becomes WAV, 24 kHz, 16 bits, mono. What is not SILK
+/// (seen: encode_type 4, field note 22) is passed on as what its bytes are; so is SILK without the feature `silk`.
 ///
 /// # Errors
-/// What the codec says; the caller still has the original.
-pub fn convert_voice(
-    bytes: Bytes,
-    sample_rate: u32,
-    codec: Option<&dyn VoiceCodec>,
-) -> Result<VoiceFile, VoiceCodecError> {
-    if let (Some(silk), Some(codec)) = (silk_without_prefix(&bytes), codec) {
-        let bytes = wav(&codec.decode(silk, sample_rate)?)?;
-        return Ok(VoiceFile { bytes: bytes.into(), mime: wav_type(), extension: "wav".to_owned() });
+/// [`VoiceError`]; the caller still has the original.
+pub fn convert_voice(bytes: Bytes) -> Result<VoiceFile, VoiceError> {
+    #[cfg(feature = "silk")]
+    if is_silk(&bytes) {
+        let mime = "audio/wav".parse().unwrap_or(mime::APPLICATION_OCTET_STREAM);
+        return Ok(VoiceFile { bytes: silk_to_wav(&bytes)?.into(), mime, extension: "wav".to_owned() });
     }
     let found = sniff(&bytes, None);
     Ok(VoiceFile { bytes, mime: found.mime, extension: found.extension.unwrap_or_else(|| "bin".to_owned()) })
 }
 
-fn wav_type() -> Mime {
-    "audio/wav".parse().unwrap_or(mime::APPLICATION_OCTET_STREAM)
+/// The longest voice message that is converted. Phones end a recording after a minute; a few made-up bytes can stand
+/// for hours.
+#[cfg(feature = "silk")]
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(600);
+
+#[cfg(feature = "silk")]
+fn silk_to_wav(bytes: &[u8]) -> Result<Vec<u8>, VoiceError> {
+    use super::silk;
+
+    if silk::duration(bytes).map_err(VoiceError::Silk)? > LONGEST {
+        return Err(VoiceError::TooLong);
+    }
+    let mut wav = std::io::Cursor::new(Vec::new());
+    silk::to_wav(bytes, 24_000, &mut wav).map_err(VoiceError::Silk)?;
+    Ok(wav.into_inner())
 }
 
-/// A WAV file: 16-bit PCM, mono.
-///
-/// # Errors
-/// If it would be larger than WAV can say (4 GiB).
-pub fn wav(pcm: &Pcm) -> Result<Vec<u8>, VoiceCodecError> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: pcm.sample_rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut file = Cursor::new(Vec::with_capacity(44 + pcm.samples.len() * 2));
-    let mut writer = hound::WavWriter::new(&mut file, spec).map_err(VoiceCodecError::new)?;
-    for sample in &pcm.samples {
-        writer.write_sample(*sample).map_err(VoiceCodecError::new)?;
+/// Why a voice message cannot be converted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum VoiceError {
+    /// What the decoder says.
+    #[cfg(feature = "silk")]
+    Silk(super::silk::SilkError),
+    /// It lasts longer than ten minutes.
+    TooLong,
+}
+
+impl fmt::Display for VoiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the voice message cannot be converted: ")?;
+        match self {
+            #[cfg(feature = "silk")]
+            Self::Silk(error) => error.fmt(f),
+            Self::TooLong => f.write_str("it lasts longer than ten minutes"),
+        }
     }
-    writer.finalize().map_err(VoiceCodecError::new)?;
-    Ok(file.into_inner())
+}
+
+impl std::error::Error for VoiceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            #[cfg(feature = "silk")]
+            Self::Silk(error) => Some(error),
+            Self::TooLong => None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each byte is a sample.
-    #[derive(Debug)]
-    struct Trivial;
-
-    impl VoiceCodec for Trivial {
-        fn decode(&self, silk: &[u8], sample_rate: u32) -> Result<Pcm, VoiceCodecError> {
-            let body = silk.strip_prefix(SILK).ok_or_else(|| VoiceCodecError::new("no header"))?;
-            if body.is_empty() {
-                return Err(VoiceCodecError::new("no frames"));
-            }
-            Ok(Pcm { sample_rate, samples: body.iter().map(|byte| i16::from(*byte)).collect() })
-        }
-
-        fn encode(&self, _: &Pcm) -> Result<Vec<u8>, VoiceCodecError> {
-            Ok(SILK.to_vec())
-        }
-    }
-
-    #[test]
-    fn silk_becomes_wav_where_there_is_a_codec() {
-        for prefix in [&b"\x02"[..], b""] {
-            let silk = Bytes::from([prefix, SILK, b"\x01\x02\x03"].concat());
-            let voice = convert_voice(silk.clone(), 24_000, Some(&Trivial)).unwrap();
-            assert_eq!((voice.mime.essence_str(), &*voice.extension), ("audio/wav", "wav"));
-            let reader = hound::WavReader::new(&*voice.bytes).unwrap();
-            assert_eq!(reader.spec().sample_rate, 24_000);
-            assert_eq!(reader.into_samples::<i16>().map(Result::unwrap).collect::<Vec<_>>(), [1, 2, 3]);
-
-            let voice = convert_voice(silk.clone(), 24_000, None).unwrap();
-            assert_eq!((voice.mime.essence_str(), voice.bytes), ("audio/silk", silk));
-        }
-    }
-
     #[test]
     fn what_is_not_silk_is_passed_on_as_it_is() {
         let amr = Bytes::from_static(b"#!AMR\n\x3c\x08\x95\xa6\x10\x5f");
-        let voice = convert_voice(amr.clone(), 16_000, Some(&Trivial)).unwrap();
+        let voice = convert_voice(amr.clone()).unwrap();
         assert_eq!((voice.mime.essence_str(), voice.bytes), ("audio/amr", amr));
-        let unknown = convert_voice(Bytes::from_static(b"\x01\x02\x03"), 16_000, None).unwrap();
+        let unknown = convert_voice(Bytes::from_static(b"\x01\x02\x03")).unwrap();
         assert_eq!((unknown.mime.essence_str(), &*unknown.extension), ("application/octet-stream", "bin"));
     }
 
+    #[cfg(feature = "silk")]
     #[test]
-    fn a_codec_that_fails_says_why() {
-        let error = convert_voice(Bytes::from_static(b"\x02#!SILK_V3"), 24_000, Some(&Trivial)).unwrap_err();
-        assert_eq!(error.to_string(), "the voice message cannot be converted (no frames)");
+    fn what_cannot_be_converted_says_why() {
+        let error = |body: &[u8]| {
+            let bytes = [&[TENCENT], &SILK[..], body].concat();
+            convert_voice(bytes.into()).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(b""),
+            "the voice message cannot be converted: the SILK file holds no packet that can be decoded"
+        );
+        // Each two bytes are a lost packet of 20 ms.
+        assert_eq!(
+            error(&vec![0; 2 * 30_001]),
+            "the voice message cannot be converted: it lasts longer than ten minutes"
+        );
     }
 }

@@ -8,6 +8,8 @@ mod cuts;
 mod download;
 mod remote;
 mod script;
+#[cfg(feature = "silk")]
+mod silk;
 mod upload;
 mod upload_faults;
 

@@ -13,7 +13,7 @@ pub enum SilkError {
     PacketTooLong(usize),
     /// A packet's symbols are not valid, or take more bytes than it has.
     BadPacket,
-    /// There is no packet that can be decoded.
+    /// There is no packet, or all are damaged.
     Empty,
     /// An output rate that there is not, in Hz.
     SampleRate(u32),

@@ -88,11 +88,6 @@ impl<'a> RangeDecoder<'a> {
         self.next += 1;
     }
 
-    /// True if there was an error.
-    pub(crate) fn failed(&self) -> bool {
-        self.failed
-    }
-
     /// Bytes that the symbols so far take, or `None` if those are more than there are, or if there was an error.
     ///
     /// If they are all, the bits that are left in the last byte have to be ones.

@@ -1,0 +1,127 @@
+//! SILK clips that the reference (SDK 1.0.9) encoded, and what it decodes of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use weixin_media::codec::silk::{self, Clip, Decoder, PacketInfo, PacketReader, PacketWriter, SilkError};
+use weixin_media::codec::{Digest, convert_voice};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/silk")
+}
+
+fn clip(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+fn packets(file: &[u8]) -> Vec<Vec<u8>> {
+    let (mut reader, mut packets) = (PacketReader::new(file).unwrap(), Vec::new());
+    while let Some(packet) = reader.next().unwrap() {
+        packets.push(packet.to_vec());
+    }
+    packets
+}
+
+#[test]
+fn samples_are_the_reference_s_to_the_bit() {
+    let table = fs::read_to_string(folder().join("reference.txt")).unwrap();
+    let mut compared = 0;
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let [name, rate, count, md5] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let samples = silk::decode(&clip(name), rate.parse().unwrap()).unwrap();
+        let mut digest = Digest::default();
+        for sample in &samples {
+            digest.update(&sample.to_le_bytes());
+        }
+        assert_eq!(samples.len().to_string(), count, "{line}");
+        assert_eq!(digest.finish().md5_hex(), md5, "{line}");
+        compared += 1;
+    }
+    assert_eq!(compared, 32 * 4);
+}
+
+#[test]
+fn durations_are_those_of_the_samples() {
+    let mut whole = 0;
+    for n in 0..32 {
+        let file = clip(&format!("{:03}.silk", n * 13));
+        let samples = silk::decode(&file, 8000).unwrap();
+        assert_eq!(samples.len() as u128, silk::duration(&file[..]).unwrap().as_millis() * 8, "{n}");
+        let infos: Result<Vec<_>, _> = packets(&file).iter().map(|packet| PacketInfo::of(packet)).collect();
+        if let Ok(infos) = infos {
+            assert!(infos.iter().all(|info| info.frames == infos[0].frames));
+            whole += 1;
+        }
+    }
+    assert!(whole > 5);
+}
+
+#[test]
+fn a_voice_message_becomes_wav() {
+    let file = clip("091.silk");
+    for silk in [&file[..], &file[1..]] {
+        let voice = convert_voice(Bytes::copy_from_slice(silk)).unwrap();
+        assert_eq!((voice.mime.essence_str(), &*voice.extension), ("audio/wav", "wav"));
+        let reader = hound::WavReader::new(&*voice.bytes).unwrap();
+        assert_eq!((reader.spec().sample_rate, reader.spec().channels), (24_000, 1));
+        let samples: Vec<i16> = reader.into_samples().map(Result::unwrap).collect();
+        assert_eq!(samples, silk::decode(silk, 24_000).unwrap());
+    }
+}
+
+#[test]
+fn copies_make_up_for_lost_packets() {
+    // Clip 247 has copies; every fifth packet is taken away.
+    let whole = packets(&clip("247.silk"));
+    let copies = whole.iter().filter(|packet| (1..=2).any(|n| silk::find_fec(packet, n).is_some())).count();
+    assert!(copies > whole.len() / 3, "{copies} of {}", whole.len());
+    let mut writer = PacketWriter::wechat(Vec::new()).unwrap();
+    for (n, packet) in whole.iter().enumerate() {
+        writer.write(if n % 5 == 2 { &[] } else { packet }).unwrap();
+    }
+    let file = writer.finish().unwrap();
+    let expected = silk::decode(&clip("247.silk"), 24_000).unwrap();
+    let with_copies = silk::decode(&file, 24_000).unwrap();
+    let mut concealed = Vec::new();
+    let mut decoder = Decoder::new(24_000).unwrap();
+    for packet in packets(&file) {
+        decoder.decode(&packet, &mut concealed).unwrap();
+    }
+    let distance = |samples: &[i16]| {
+        let squares = samples.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+        squares.sum::<f64>()
+    };
+    assert_eq!(with_copies.len(), expected.len());
+    assert!(distance(&with_copies) < distance(&concealed));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_an_error_or_concealed() {
+    let file = clip("091.silk");
+    let whole = silk::decode(&file, 24_000).unwrap();
+    assert!(matches!(silk::decode(&file, 22_050), Err(SilkError::SampleRate(22_050))));
+    assert!(matches!(silk::decode(b"#!AMR\n", 24_000), Err(SilkError::NotSilk)));
+    assert!(matches!(silk::decode(b"\x02#!SILK_V3", 24_000), Err(SilkError::Empty)));
+
+    // Cut off within the last packet: it ends with the one before.
+    let cut = silk::decode(&file[..file.len() - 1], 24_000).unwrap();
+    assert_eq!(cut[..], whole[..whole.len() - 3 * 480]);
+
+    // A packet of noise is concealed, and what follows is heard.
+    let mut packets = packets(&file);
+    packets[4] = vec![0xff; 50];
+    let mut decoder = Decoder::new(24_000).unwrap();
+    let mut samples = Vec::new();
+    let results: Vec<bool> =
+        packets.iter().map(|packet| decoder.decode(packet, &mut samples).is_ok()).collect();
+    assert_eq!(results.iter().filter(|ok| !**ok).count(), 1);
+    assert!(!results[4]);
+    assert!(matches!(PacketInfo::of(&packets[4]), Err(SilkError::BadPacket)));
+    assert!(matches!(decoder.decode(&[0; 1025], &mut samples), Err(SilkError::PacketTooLong(1025))));
+
+    let mut clip = Clip::new(&file[..], 8000).unwrap();
+    let mut samples = Vec::new();
+    while clip.next(&mut samples).unwrap() {}
+    assert_eq!(clip.damaged(), 0);
+}
