@@ -50,7 +50,8 @@ impl StateDir {
             let entry = entry.map_err(Error::state(self.accounts_dir(), "read"))?;
             let name = entry.file_name();
             let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
-            let of_another_kind = [".sync", ".context-tokens"].iter().any(|kind| name.ends_with(kind));
+            let of_another_kind =
+                [".sync", ".context-tokens", ".allow-from"].iter().any(|kind| name.ends_with(kind));
             if !of_another_kind {
                 let modified = entry.metadata().and_then(|data| data.modified()).ok();
                 found.push((modified, AccountId::new(name)));
@@ -145,7 +146,7 @@ impl StateDir {
         let ids: Vec<_> = self.account_ids()?.into_iter().filter(|other| other != id).collect();
         write_json(&self.index(), &json!(ids), Sync::Yes)?;
         for name in [id.as_str(), id.bot_id().as_str()] {
-            for suffix in [".json", ".sync.json", ".context-tokens.json"] {
+            for suffix in [".json", ".sync.json", ".context-tokens.json", ".allow-from.json"] {
                 files::remove(&self.account_file(name, suffix))?;
             }
         }
@@ -154,7 +155,7 @@ impl StateDir {
 
     /// Takes an account out of use and keeps its files under other names (field note 36).
     fn retire(&self, id: &AccountId) -> Result<(), Error> {
-        for suffix in [".json", ".sync.json", ".context-tokens.json"] {
+        for suffix in [".json", ".sync.json", ".context-tokens.json", ".allow-from.json"] {
             let path = self.account_file(id.as_str(), suffix);
             if path.exists() {
                 keep_aside(&path, "retired")?;
@@ -224,6 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path());
         state.save_login(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat")).unwrap();
+        fs::write(state.account_file("aaaaaaaaaaaa-im-bot", ".allow-from.json"), "{}").unwrap();
         fs::write(state.index(), "[\"aaaaaaaaaaaa-im-").unwrap();
         let Error::Corrupt { kept, .. } = state.account_ids().unwrap_err() else { panic!("another error") };
         assert_eq!(fs::read_to_string(kept).unwrap(), "[\"aaaaaaaaaaaa-im-");

@@ -6,7 +6,7 @@ mod lock;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use files::{keep_aside, make_dir};
+pub(crate) use files::{Sync, keep_aside, make_dir, read_json, write_json};
 use ilink_client::Cursor;
 pub(crate) use lock::AccountLock;
 
