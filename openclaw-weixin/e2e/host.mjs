@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { randomUUID } from "node:crypto";
 
+import { hostTraits } from "./hosts.mjs";
 import { Program, freePort, processesWith } from "./process.mjs";
 
 export const CHANNEL = "openclaw-weixin";
@@ -12,9 +13,11 @@ export class Host {
    * @param {object} options
    * @param {string} options.node a Node.js that this host accepts
    * @param {string} options.install the folder with `node_modules/openclaw`
+   * @param {string} options.version of the host
    * @param {string} options.folder ours alone; home, state and config live below it
    */
-  constructor({ node, install, folder }) {
+  constructor({ node, install, version, folder }) {
+    this.traits = hostTraits(version);
     this.node = node;
     this.entry = path.join(install, "node_modules", "openclaw", "openclaw.mjs");
     this.folder = folder;
@@ -59,7 +62,7 @@ export class Host {
       },
       models: {
         mode: "replace",
-        catalogRefresh: { enabled: false },
+        ...(this.traits.config.catalogRefresh ? { catalogRefresh: { enabled: false } } : {}),
         providers: {
           lab: { baseUrl: modelUrl, apiKey: "none", api: "openai-completions", models: [model] },
         },
@@ -98,10 +101,15 @@ export class Host {
     return program.lines.join("\n");
   }
 
+  /** Installs our package, or updates it in place. */
+  async install(spec) {
+    return this.run("plugins", "install", ...this.traits.installFlags, spec);
+  }
+
   /** Starts the gateway and waits until it is ready. */
   async startGateway() {
     this.lastGateway = this.gateway = this.start("gateway", "run", "--port", String(this.port), "--bind", "loopback");
-    await this.gateway.waitForLine(/\[gateway\].*\bready\b/, { ms: 180_000 });
+    await this.gateway.waitForLine(new RegExp(this.traits.ready), { ms: 180_000 });
     return this.gateway;
   }
 
@@ -119,6 +127,15 @@ export class Host {
 
   /** Ends everything, however the test went. */
   async close() {
-    await Promise.all(this.programs.filter((program) => !program.ended).map((program) => program.stop("SIGKILL")));
+    const stopped = this.programs.filter((program) => !program.ended).map((program) => program.stop("SIGKILL"));
+    // Old hosts run commands in a child of their own, which holds our pipes after its parent is gone.
+    for (const left of this.leftovers()) {
+      try {
+        process.kill(Number.parseInt(left, 10), "SIGKILL");
+      } catch {
+        // Ended meanwhile.
+      }
+    }
+    await Promise.all(stopped);
   }
 }

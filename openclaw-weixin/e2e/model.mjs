@@ -29,14 +29,18 @@ export async function startModel() {
 
 const USAGE = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
 
-/** What the person wrote: hosts put the time before it, a paragraph about the runtime after it, and send
- * context of their own as further messages of the user. */
+/** What the person wrote. Hosts of all ages put the time, the message's id, facts about the sender in fenced JSON or
+ * a paragraph about the runtime around it, or send such context as further messages of the user. */
 function lastUserText(messages) {
   const texts = messages
     .filter((message) => message.role === "user")
     .map(({ content }) => (typeof content === "string" ? content : content.map((part) => part.text ?? "").join("\n")))
-    .filter((text) => !text.startsWith("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT"));
-  return (texts.at(-1) ?? "").replace(/^\[[^\]]*\] /, "").split("\n\n")[0].trim();
+    .filter((text) => !/^(<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT|OpenClaw runtime context)/.test(text));
+  const own = (texts.at(-1) ?? "")
+    .replace(/^[^\n]*\(untrusted[^\n]*\):\n```json\n.*?\n```\n*/gms, "")
+    .replace(/^\[message_id: .*\]$/gm, "")
+    .replace(/^\[[^\]]*\] /, "");
+  return own.trim().split("\n\n")[0].trim();
 }
 
 function completion(body, content) {

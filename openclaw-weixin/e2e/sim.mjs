@@ -86,16 +86,17 @@ class Simulator {
     };
   }
 
-  /** Waits until somebody polls for this bot. */
-  async waitForPoll(bot, ms = WAIT_MS) {
+  /** Waits until somebody polls for this bot, or nobody does any more; tells how long it took. */
+  async waitForPoll(bot, { ms = WAIT_MS, polling = true } = {}) {
     const start = Date.now();
     let version = 0;
     while (Date.now() - start < ms) {
       const state = await this.admin(`state?after=${version}&wait_ms=${ms - (Date.now() - start)}`);
-      if (state.bots.some(({ bot_id, polling }) => bot_id === bot.bot_id && polling > 0)) return Date.now() - start;
+      const polls = state.bots.find(({ bot_id }) => bot_id === bot.bot_id)?.polling ?? 0;
+      if (polls > 0 === polling) return Date.now() - start;
       version = state.version;
     }
-    throw new Error(`nobody polled for ${bot.bot_id} within ${ms} ms`);
+    throw new Error(`${polling ? "nobody" : "somebody still"} polled for ${bot.bot_id} after ${ms} ms`);
   }
 
   /** Where our requests differed from the protocol. */

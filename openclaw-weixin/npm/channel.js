@@ -9,11 +9,13 @@ import {
   resolveAccount,
   resolveStateDir,
 } from "./accounts.js";
+import { channelRuntime, currentConfig, judgeHost } from "./host.js";
 import { handleInbound } from "./inbound.js";
 import { bumpConfig, createQrLogin, loginOnTerminal } from "./login.js";
+import { createLogout } from "./logout.js";
 import { createOutbound } from "./outbound.js";
 import { createPortPool } from "./port.js";
-import { statusPatch } from "./status.js";
+import { collectStatusIssues, createProbe, statusPatch } from "./status.js";
 
 const USER_ID = /@im\.wechat$/;
 
@@ -22,9 +24,11 @@ export function createChannel(api, load) {
   const log = api.logger ?? console;
   const stateDir = () => resolveStateDir(api.runtime);
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
-  const currentConfig = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.() ?? api.config;
+  const config = () => currentConfig(api);
   const acquire = createPortPool({ stateDir, log, load });
   const announce = () => bumpConfig(api.runtime?.config);
+  // Commands load the plugin too, each in a process of its own; only the gateway starts accounts.
+  let isGateway = false;
 
   return {
     id: CHANNEL_ID,
@@ -72,7 +76,13 @@ export function createChannel(api, load) {
     outbound: createOutbound({ acquire, stateDir }),
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },
-      buildAccountSnapshot: ({ account, runtime }) => ({ ...runtime, ...describeAccount(account) }),
+      probeAccount: createProbe({ acquire }),
+      buildAccountSnapshot: ({ account, runtime, probe }) => ({
+        ...runtime,
+        ...describeAccount(account),
+        ...(probe ? { probe } : {}),
+      }),
+      collectStatusIssues,
       buildChannelSummary: ({ snapshot }) => ({
         configured: snapshot.configured ?? false,
         running: snapshot.running ?? false,
@@ -85,8 +95,12 @@ export function createChannel(api, load) {
         loginOnTerminal({ cfg, accountId, acquire, announce, print: (text) => runtime.log(text) }),
     },
     gateway: {
-      startAccount: (ctx) => runAccount(ctx, { api, acquire, currentConfig, log }),
-      ...createQrLogin({ acquire, announce, currentConfig }),
+      startAccount: (ctx) => {
+        isGateway = true;
+        return runAccount(ctx, { api, acquire, currentConfig: config, log });
+      },
+      logoutAccount: createLogout({ acquire, announce, isGateway: () => isGateway }),
+      ...createQrLogin({ acquire, announce, currentConfig: config }),
     },
   };
 }
@@ -100,13 +114,12 @@ function describeAccount(account) {
 async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }) {
   const { accountId, account, abortSignal: signal } = ctx;
   const log = ctx.log ?? fallbackLog;
-  const channelRuntime = ctx.channelRuntime ?? api.runtime?.channel;
-  if (!channelRuntime) {
-    throw new Error("This OpenClaw gives plugins no channel runtime; update it with `npm i -g openclaw@latest`.");
-  }
+  const helpers = channelRuntime(ctx, api);
+  const { note } = judgeHost(api.runtime?.version);
+  if (note) log.info(`[${accountId}] ${note}`);
   if (signal.aborted) return;
   const port = await acquire();
-  const deps = { port, account, channelRuntime, currentConfig, signal, log };
+  const deps = { port, account, channelRuntime: helpers, currentConfig, signal, log };
   const unlisten = port.listen(accountId, {
     inbound: (event) => {
       ctx.setStatus({ ...ctx.getStatus(), lastInboundAt: Date.now() });

@@ -1,6 +1,7 @@
 // One message from WeChat: authorise, hand it to the host's agent, send the replies, acknowledge.
 import { CHANNEL_ID, accountSettings, allowList, dmPolicy } from "./accounts.js";
 import { decideAccess } from "./access.js";
+import { approvedSenders, runReplyTurn } from "./host.js";
 import { createReplySender } from "./outbound.js";
 
 /**
@@ -43,7 +44,7 @@ async function resolveAccess(cfg, senderId, { channelRuntime, account }) {
   const policy = dmPolicy(settings);
   const storeAllowFrom =
     policy === "pairing"
-      ? await channelRuntime.pairing.readAllowFromStore({ channel: CHANNEL_ID, accountId: account.accountId })
+      ? await approvedSenders(channelRuntime, CHANNEL_ID, account.accountId)
       : [];
   return {
     policy,
@@ -52,7 +53,7 @@ async function resolveAccess(cfg, senderId, { channelRuntime, account }) {
       senderId,
       ownerId: account.userId,
       allowFrom: allowList(settings),
-      storeAllowFrom: storeAllowFrom.map(String),
+      storeAllowFrom,
     }),
   };
 }
@@ -130,24 +131,18 @@ async function runTurn(cfg, message, access, deps) {
   const { dispatcher, replyOptions, markDispatchIdle } =
     channelRuntime.reply.createReplyDispatcherWithTyping({
       humanDelay: channelRuntime.reply.resolveHumanDelayConfig?.(cfg, route.agentId),
-      typingCallbacks: createTyping({ port, accountId, to: message.from, log }),
+      ...createTyping({ port, accountId, to: message.from, log }),
       deliver: (payload) => sender.deliver(payload),
       onError: (error, info) => {
         log.error(`[${accountId}] reply (${info?.kind}) not delivered: ${error?.message ?? error}`);
       },
     });
   try {
-    await channelRuntime.reply.withReplyDispatcher({
+    await runReplyTurn(channelRuntime, {
       dispatcher,
-      run: () =>
-        channelRuntime.reply.dispatchReplyFromConfig({
-          ctx: context,
-          cfg,
-          dispatcher,
-          replyOptions: { ...replyOptions, disableBlockStreaming: true },
-          // Hosts since 2026.9.4 replace the config object while a turn is prepared, and refuse the old one.
-          usePublishedModelRuntime: true,
-        }),
+      ctx: context,
+      cfg,
+      replyOptions: { ...replyOptions, disableBlockStreaming: true },
     });
   } finally {
     markDispatchIdle();

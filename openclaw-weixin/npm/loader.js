@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
+const { name: packageName } = require("./package.json");
 
 /** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`, `win32-x64-msvc` … */
 export function platformName({ platform, arch, report } = process) {
@@ -16,7 +17,8 @@ export function platformName({ platform, arch, report } = process) {
 export function loadAddon(load = require) {
   const name = platformName();
   const tried = [];
-  for (const request of [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]) {
+  // Registries that serve the plugin under another name serve its addons under that one too.
+  for (const request of [`${packageName}-${name}`, `./native/openclaw-weixin.${name}.node`]) {
     try {
       return load(request);
     } catch (error) {
@@ -25,7 +27,7 @@ export function loadAddon(load = require) {
   }
   throw new Error(
     `openclaw-weixin has no addon for ${name} that loads here (${tried.join("; ")}); ` +
-      "reinstall it with `openclaw plugins install openclaw-weixin --force`, and if that does not help, " +
-      "report your platform.",
+      `reinstall it on this machine with \`openclaw plugins install "${packageName}" --force\`, and if that does not ` +
+      "help, report your platform.",
   );
 }

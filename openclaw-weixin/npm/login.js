@@ -1,5 +1,6 @@
 // Login by QR code: on a terminal, and in steps for the host's own pages.
 import { CHANNEL_ID, connectionSettings } from "./accounts.js";
+import { changeConfig } from "./host.js";
 import { createLineReader } from "./lines.js";
 
 const RETRY = `run \`openclaw channels login --channel ${CHANNEL_ID}\` again`;
@@ -113,15 +114,7 @@ export async function bumpConfig(config, now = new Date()) {
       channelConfigUpdatedAt: now.toISOString(),
     };
   };
-  if (config?.mutateConfigFile) {
-    await config.mutateConfigFile({ afterWrite: { mode: "auto" }, mutate: touch });
-  } else if (config?.loadConfig && config?.writeConfigFile) {
-    const draft = structuredClone(await config.loadConfig());
-    touch(draft);
-    await config.writeConfigFile(draft);
-  } else {
-    throw new Error("this host offers plugins no way to change the config");
-  }
+  await changeConfig(config, touch);
 }
 
 /** `loginWithQrStart` / `loginWithQrWait`: the same login, asked for step by step. */

@@ -1,6 +1,9 @@
-// The addon's link states, in the host's words.
+// How an account is doing, in the host's words.
+import { CHANNEL_ID, connectionSettings } from "./accounts.js";
 
-/** @param {{ state: string, detail?: string }} event */
+const LOGIN = `openclaw channels login --channel ${CHANNEL_ID}`;
+
+/** The host's snapshot fields for a link state of the addon. @param {{ state: string, detail?: string }} event */
 export function statusPatch({ state, detail }, now = Date.now()) {
   switch (state) {
     case "online":
@@ -14,4 +17,80 @@ export function statusPatch({ state, detail }, now = Date.now()) {
     default:
       return { connected: false, lifecycle: "recovering", lastError: detail ?? null };
   }
+}
+
+/** `channels status --probe`: the addon asks the server, now. Never rejects: a failure is the answer. */
+export function createProbe({ acquire }) {
+  return async function probeAccount({ account, cfg }) {
+    const started = Date.now();
+    const elapsed = () => Date.now() - started;
+    let port;
+    try {
+      port = await acquire();
+      const { ok, code, error, status } = await port.call("account.probe", {
+        accountId: account.accountId,
+        ...connectionSettings(cfg, account.accountId),
+      });
+      return {
+        ok,
+        ...(ok ? {} : { code, error: withHelp(code, error) }),
+        elapsedMs: elapsed(),
+        link: status.state,
+        lastPollAt: status.lastPollMs ?? null,
+        lastInboundAt: status.lastInboundMs ?? null,
+        lastOutboundAt: status.lastOutboundMs ?? null,
+        lastError: status.detail ?? null,
+        pending: status.pending,
+      };
+    } catch (error) {
+      return { ok: false, code: error?.code, error: String(error?.message ?? error), elapsedMs: elapsed() };
+    } finally {
+      await port?.release().catch(() => {});
+    }
+  };
+}
+
+function withHelp(code, error) {
+  return code === "needs-login" ? `${error}; run \`${LOGIN}\`` : error;
+}
+
+/** What is wrong and which command helps, one issue per account at most. */
+export function collectStatusIssues(accounts) {
+  return accounts.flatMap((account) => {
+    if (account.enabled === false) return [];
+    const problem = problemOf(account);
+    return problem ? [{ channel: CHANNEL_ID, accountId: account.accountId, ...problem }] : [];
+  });
+}
+
+function problemOf({ accountId, configured, linked, running, connected, lifecycle, lastError, probe }) {
+  const said = lastError ? `: ${lastError}` : "";
+  if (configured === false) {
+    return { kind: "auth", message: `Account ${accountId} is not logged in.`, fix: `Run \`${LOGIN}\`.` };
+  }
+  if (linked === false || probe?.code === "needs-login") {
+    return { kind: "auth", message: `WeChat has ended the login of ${accountId}${said}`, fix: `Run \`${LOGIN}\` and scan the code.` };
+  }
+  if (lifecycle === "recovering") {
+    return {
+      kind: "runtime",
+      message: `Account ${accountId} gets no answer from WeChat and keeps trying${said}`,
+      fix: `Check this machine's network, proxy and clock, and channels.${CHANNEL_ID}.baseUrl.`,
+    };
+  }
+  if (probe && probe.ok === false) {
+    return {
+      kind: "runtime",
+      message: `A request to WeChat for ${accountId} failed: ${probe.error ?? "no reason given"}`,
+      fix: `Check this machine's network, proxy and clock, and channels.${CHANNEL_ID}.baseUrl.`,
+    };
+  }
+  if (running === false && connected !== true && lastError) {
+    return {
+      kind: "runtime",
+      message: `Account ${accountId} does not run: ${lastError}`,
+      fix: "Mend what the message names, then run `openclaw gateway restart`.",
+    };
+  }
+  return undefined;
 }

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use weixin_channel::ilink_client::{BotAgent, RunId};
-use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery};
+use weixin_channel::ilink_client::{BotAgent, RunId, UserId};
+use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error};
 
 use crate::events::Events;
 use crate::failure::Failure;
 use crate::login::Logins;
 use crate::messages::{
-    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Outcome, SendText,
-    Sent, Status, Typing,
+    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Outcome, Probe,
+    SendText, Sent, Status, Typing,
 };
 
 /// By account and number, as JavaScript names them.
@@ -51,10 +51,49 @@ impl Live {
     pub(crate) async fn stop_account(&self, account: &AccountRef) -> Result<(), Failure> {
         let account = AccountId::new(&account.account_id);
         self.channel.stop(&account).await;
-        // Only now: while the monitor runs, a dropped delivery counts as a failed attempt.
-        lock(&self.open).retain(|(owner, _), _| *owner != account);
-        lock(&self.typing).retain(|(owner, _), _| *owner != account);
+        self.let_go(&account);
         Ok(())
+    }
+
+    /// Stops the account and forgets its token, cursor, context tokens and journal.
+    pub(crate) async fn logout(&self, account: &AccountRef) -> Result<(), Failure> {
+        let account = AccountId::new(&account.account_id);
+        self.channel.logout(&account).await?;
+        self.let_go(&account);
+        Ok(())
+    }
+
+    /// Asks the server for the typing ticket of whoever has scanned the code: the one request that needs the
+    /// token, changes nothing and does not stand in the way of the running poll.
+    pub(crate) async fn probe(&self, probe: AccountStart) -> Result<Probe, Failure> {
+        let account = AccountId::new(&probe.account_id);
+        let answer = self.ask(&account, &probe.connection.into()).await;
+        let status = self.channel.status(&account).into();
+        Ok(match answer {
+            Ok(()) => Probe { ok: true, code: None, error: None, status },
+            Err(error) => {
+                let Failure { code, message } = Failure::from(error);
+                // Whatever else it says, it has answered us: `-4` before the user's first message (field note 18).
+                let ok = code == "rejected";
+                Probe { ok, code: Some(code), error: Some(message), status }
+            }
+        })
+    }
+
+    async fn ask(&self, account: &AccountId, config: &AccountConfig) -> Result<(), Error> {
+        let bot = self.channel.bot_with(account, config).await?;
+        let credentials = bot.credentials();
+        // Accounts of old installations may not say who has scanned; the server answers for anybody.
+        let user = credentials.user_id.clone().unwrap_or_else(|| UserId::from(credentials.bot_id.as_str()));
+        let token = self.channel.store().context_token(account, user.as_str()).await?.map(|(_, token)| token);
+        bot.get_config(&user).context_token(token).await?;
+        Ok(())
+    }
+
+    /// Only once the monitor has stopped: while it runs, a dropped delivery counts as a failed attempt.
+    fn let_go(&self, account: &AccountId) {
+        lock(&self.open).retain(|(owner, _), _| owner != account);
+        lock(&self.typing).retain(|(owner, _), _| owner != account);
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the shape of all methods")]

@@ -105,11 +105,25 @@ pub(crate) struct AccountStart {
     pub(crate) connection: Connection,
 }
 
-/// `account.stop` and `account.status`.
+/// `account.stop`, `account.status` and `account.logout`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountRef {
     pub(crate) account_id: String,
+}
+
+/// What `account.probe` answers: the server's word of this moment, and the link's state.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Probe {
+    /// The server has answered, and knows the account's token.
+    pub(crate) ok: bool,
+    /// Why not: a stable code and a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    pub(crate) status: Status,
 }
 
 /// `inbound.ack`.

@@ -64,6 +64,8 @@ impl Service for Plugin {
             "account.start" => call.answer(live.start_account(call.params()?).await),
             "account.stop" => call.answer(live.stop_account(&call.params()?).await),
             "account.status" => call.answer(live.account_status(&call.params()?)),
+            "account.probe" => call.answer(live.probe(call.params()?).await),
+            "account.logout" => call.answer(live.logout(&call.params()?).await),
             "inbound.ack" => call.answer(live.ack(&call.params()?).await),
             "inbound.fail" => call.answer(live.fail(call.params()?)),
             "send.text" => call.answer(live.send_text(call.params()?).await),

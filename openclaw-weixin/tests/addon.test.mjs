@@ -1,7 +1,7 @@
 // The built addon in a real Node.js, without OpenClaw. `cargo xtask ci` builds it and names it in WEIXIN_ADDON.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -68,6 +68,60 @@ test("a close does not wait for what is in flight", { timeout: 20_000 }, () =>
     await rejected;
     await assert.rejects(call("init", { stateDir }), { code: "closed" });
     silent.close();
+  }));
+
+/** A server that answers every request with `answer`, and an account of it below `stateDir`. */
+async function accountAt(stateDir, answer) {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", () => {
+      const body = JSON.stringify(answer);
+      socket.end(
+        `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      );
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const folder = path.join(stateDir, "openclaw-weixin");
+  mkdirSync(path.join(folder, "accounts"), { recursive: true });
+  writeFileSync(path.join(folder, "accounts.json"), '["a-im-bot"]');
+  const account = { token: "secret", userId: "owner@im.wechat", baseUrl: `http://127.0.0.1:${server.address().port}` };
+  writeFileSync(path.join(folder, "accounts", "a-im-bot.json"), JSON.stringify(account));
+  return { server, baseUrl: account.baseUrl };
+}
+
+test("a probe tells what the server says, and what it does not say", () =>
+  withHost(async ({ call, stateDir }) => {
+    const cases = [
+      [{ ret: 0, typing_ticket: "t" }, { ok: true, code: undefined }],
+      [{ ret: -4 }, { ok: true, code: "rejected" }],
+      [{ errcode: -14, errmsg: "session timeout" }, { ok: false, code: "needs-login" }],
+    ];
+    let last;
+    await call("init", { stateDir });
+    for (const [answer, expected] of cases) {
+      const { server, baseUrl } = await accountAt(stateDir, answer);
+      last = baseUrl;
+      const { ok, code, status } = await call("account.probe", { accountId: "a-im-bot", baseUrl });
+      server.close();
+      assert.deepEqual({ ok, code }, expected, JSON.stringify(answer));
+      assert.equal(status.state, "stopped");
+    }
+    const { ok, code } = await call("account.probe", { accountId: "a-im-bot", baseUrl: last });
+    assert.deepEqual({ ok, code }, { ok: false, code: "unreachable" });
+    assert.equal((await call("account.probe", { accountId: "b-im-bot" })).code, "unknown-account");
+  }));
+
+test("a logout removes what the login has made", () =>
+  withHost(async ({ call, stateDir }) => {
+    const { server } = await accountAt(stateDir, { ret: 0 });
+    server.close();
+    await call("init", { stateDir });
+    await call("account.logout", { accountId: "a-im-bot" });
+    const folder = path.join(stateDir, "openclaw-weixin");
+    assert.deepEqual(JSON.parse(readFileSync(path.join(folder, "accounts.json"), "utf8")), []);
+    assert.equal(existsSync(path.join(folder, "accounts", "a-im-bot.json")), false);
+    await assert.rejects(call("account.start", { accountId: "a-im-bot" }), { code: "unknown-account" });
   }));
 
 test("a host that is never closed does not keep Node running", () => {

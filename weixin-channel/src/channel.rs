@@ -200,6 +200,18 @@ impl Channel {
         Ok(self.bot_and_config(id).await?.0)
     }
 
+    /// The bot of an account; one that does not run here gets `config`, as [`start`](Self::start) would give it.
+    ///
+    /// # Errors
+    /// If there is no such account, or its files or settings are unusable.
+    pub async fn bot_with(&self, id: &AccountId, config: &AccountConfig) -> Result<Bot, Error> {
+        if let Some(running) = self.inner.running.lock().await.get(id) {
+            return Ok(running.bot.clone());
+        }
+        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
+        self.bot_for(&account, config)
+    }
+
     pub(crate) async fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
         if let Some(running) = self.inner.running.lock().await.get(id) {
             return Ok((running.bot.clone(), running.config.clone()));

@@ -23,10 +23,12 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   demo [ARGS]                 simulator and echo agent in one process; --auto plays a chat by itself
-  package [--name NAME] [--profile PROFILE]
-                              the npm package for this platform, below target/package/
-  e2e [--host VERSION] [--profile PROFILE]
-                              package, then install, login, message and reply on a real OpenClaw
+  package [--name NAME] [--profile PROFILE] [--registry]
+                              the npm package for this platform, below target/package/; --registry makes those for
+                              a registry: the plugin, this platform's addon and the installer
+  e2e [--host VERSION | --matrix] [--profile PROFILE]
+                              package, then install, login, message and reply on a real OpenClaw, or on each of
+                              openclaw-weixin/e2e/hosts.json
   ci [--fast] [--fuzz]        everything that must pass; --fast leaves out the package and the real OpenClaw,
                               --fuzz adds a minute for each fuzz target (needs a nightly toolchain)
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
@@ -63,26 +65,39 @@ fn run() -> Outcome<ExitCode> {
         "demo" => demo::run(args.raw_args().map_err(usage)?)?,
         "package" => {
             let (mut name, mut profile) = (package::NAME.to_owned(), package::PROFILE.to_owned());
+            let mut registry = false;
             while let Some(arg) = args.next().map_err(usage)? {
                 match arg {
                     Long("name") => name = text(&mut args)?,
+                    Long("registry") => registry = true,
                     Long("profile") => profile = text(&mut args)?,
                     other => return Err(usage(other.unexpected())),
                 }
             }
-            package::run(&name, &profile)?;
+            if registry {
+                package::registry(&name, &profile)?;
+            } else {
+                package::run(&name, &profile)?;
+            }
         }
         "e2e" => {
-            let (mut host, mut profile) = (e2e::HOST.to_owned(), package::PROFILE.to_owned());
+            let (mut host, mut matrix, mut profile) = (None, false, package::PROFILE.to_owned());
             while let Some(arg) = args.next().map_err(usage)? {
                 match arg {
-                    Long("host") => host = text(&mut args)?,
+                    Long("host") => host = Some(text(&mut args)?),
+                    Long("matrix") => matrix = true,
                     Long("profile") => profile = text(&mut args)?,
                     other => return Err(usage(other.unexpected())),
                 }
             }
+            // Before minutes of building.
+            let host = host.map_or_else(e2e::newest, |version| e2e::host(&version))?;
             let package = package::run(package::NAME, &profile)?;
-            e2e::run(&host, &package)?;
+            if matrix {
+                e2e::matrix(&package)?;
+            } else {
+                e2e::run(&host, &package, &profile)?;
+            }
         }
         "ci" => {
             let (mut fast, mut fuzz) = (false, false);

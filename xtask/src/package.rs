@@ -4,48 +4,118 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::process::{self, cargo, output, root, target};
 use crate::{Outcome, platform, tools};
 
 /// The package's usual name; registries that serve it under another one build with `--name`.
 pub(crate) const NAME: &str = "openclaw-weixin";
+/// All our packages have it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What is shipped: fat LTO, stripped.
 pub(crate) const PROFILE: &str = "dist";
 
-/// Builds the addon and packs it with its JavaScript; returns the tgz.
+/// Builds the addon and packs it with its JavaScript; returns the tgz, which installs without a registry.
 pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
-    let npm = tools::npm()?;
     let built = addon(profile)?;
+    let folder = target().join("package").join("openclaw-weixin");
+    javascript(&folder)?;
+    copy(&built, &folder.join("native").join(format!("openclaw-weixin.{}.node", platform::addon())))?;
+    edit(&folder.join("package.json"), |description| {
+        describe(description, name);
+        restrict(description);
+    })?;
+    let tgz = pack(&folder)?;
+    // npm names only the version; another platform's package must not overwrite this one.
+    let named = tgz.with_file_name(format!("openclaw-weixin-{VERSION}-{}.tgz", platform::addon()));
+    fs::rename(&tgz, &named).map_err(|error| format!("{}: {error}", named.display()))?;
+    println!("{}", named.display());
+    Ok(named)
+}
 
-    let out = target().join("package");
-    let folder = out.join("openclaw-weixin");
-    clear(&folder)?;
+/// The packages for a registry, as folders and as tgz, in the order in which they are to be published: the addon of
+/// this platform, the plugin that names the addons as optional dependencies, the installer.
+pub(crate) fn registry(name: &str, profile: &str) -> Outcome<Vec<PathBuf>> {
+    let built = addon(profile)?;
+    let out = target().join("package").join("registry");
+    clear(&out)?;
+    let sources = root().join("openclaw-weixin");
+    let template = read(&sources.join("npm").join("package.json"))?;
+    let template: Value =
+        serde_json::from_str(&template).map_err(|error| format!("npm/package.json: {error}"))?;
+
+    let oldest = template["openclaw"]["install"]["minHostVersion"].as_str().unwrap_or_default();
+    let oldest = oldest.trim_start_matches(">=");
+
+    let native = out.join("platform");
+    let mut description = json!({
+        "name": format!("{name}-{}", platform::addon()),
+        "version": VERSION,
+        "description": format!("The native addon of {name} for {}.", platform::addon()),
+        "license": template["license"],
+        "repository": template["repository"],
+        "main": "openclaw-weixin.node",
+        "files": ["openclaw-weixin.node", "LICENSE"],
+    });
+    restrict(&mut description);
+    if let Some(libc) = platform::libc() {
+        description["libc"] = json!([libc]);
+    }
+    copy(&built, &native.join("openclaw-weixin.node"))?;
+    copy(&root().join("LICENSE"), &native.join("LICENSE"))?;
+    write_json(&native.join("package.json"), &description)?;
+
+    let plugin = out.join("plugin");
+    javascript(&plugin)?;
+    edit(&plugin.join("package.json"), |description| {
+        describe(description, name);
+        for addon in platform::ADDONS {
+            description["optionalDependencies"][format!("{name}-{addon}")] = VERSION.into();
+        }
+    })?;
+
+    let installer = out.join("cli");
+    let cli = sources.join("cli");
+    for file in shipped(&cli)? {
+        copy(&cli.join(&file), &installer.join(&file))?;
+    }
+    copy(&root().join("LICENSE"), &installer.join("LICENSE"))?;
+    edit(&installer.join("package.json"), |description| {
+        describe(description, &format!("{name}-cli"));
+        description["openclawWeixin"]["plugin"] = name.into();
+        description["openclawWeixin"]["addons"] = platform::ADDONS.as_slice().into();
+        description["openclawWeixin"]["minHostVersion"] = oldest.into();
+    })?;
+
+    [native, plugin, installer].iter().map(|folder| pack(folder)).collect()
+}
+
+/// Everything of the plugin but the addon.
+fn javascript(folder: &Path) -> Outcome {
+    clear(folder)?;
     let sources = root().join("openclaw-weixin").join("npm");
     for file in shipped(&sources)? {
         copy(&sources.join(&file), &folder.join(&file))?;
     }
-    copy(&root().join("LICENSE"), &folder.join("LICENSE"))?;
-    copy(&built, &folder.join("native").join(format!("openclaw-weixin.{}.node", platform::addon())))?;
-    let description = read(&folder.join("package.json"))?;
-    write(&folder.join("package.json"), &describe(&description, name, env!("CARGO_PKG_VERSION"))?)?;
+    copy(&root().join("LICENSE"), &folder.join("LICENSE"))
+}
 
+/// Packs a folder next to itself.
+fn pack(folder: &Path) -> Outcome<PathBuf> {
+    let out = folder.parent().unwrap_or(folder);
+    let npm = tools::npm()?;
     let packed =
-        output(Command::new(npm).args(["pack", "--json", "--pack-destination", ".."]).current_dir(&folder))?;
+        output(Command::new(npm).args(["pack", "--json", "--pack-destination", ".."]).current_dir(folder))?;
     let packed: Value = serde_json::from_str(&packed).map_err(|error| format!("npm pack --json: {error}"))?;
     let report = &packed[0];
     let file = report["filename"].as_str().ok_or("npm pack --json names no file; update npm")?;
-    // npm names only the version; another platform's package must not overwrite this one.
-    let tgz = out.join(file.replace(".tgz", &format!("-{}.tgz", platform::addon())));
-    fs::rename(out.join(file), &tgz).map_err(|error| format!("{}: {error}", tgz.display()))?;
     println!(
-        "{} ({} packed, {} unpacked)",
-        tgz.display(),
+        "{file}: {} packed, {} unpacked",
         megabytes(report["size"].as_u64()),
         megabytes(report["unpackedSize"].as_u64()),
     );
-    Ok(tgz)
+    Ok(out.join(file))
 }
 
 /// Builds the addon; returns it under a name that Node.js loads.
@@ -70,16 +140,31 @@ fn shipped(sources: &Path) -> Outcome<Vec<String>> {
     Ok(files)
 }
 
-/// `package.json` with the name to publish under and the workspace's version.
-fn describe(template: &str, name: &str, version: &str) -> Outcome<String> {
-    let mut description: Value =
-        serde_json::from_str(template).map_err(|error| format!("npm/package.json: {error}"))?;
+/// The name to publish under and the workspace's version.
+fn describe(description: &mut Value, name: &str) {
     description["name"] = name.into();
-    description["version"] = version.into();
-    description["openclaw"]["install"]["npmSpec"] = name.into();
-    description["os"] = [platform::os()].as_slice().into();
-    description["cpu"] = [platform::arch()].as_slice().into();
-    serde_json::to_string_pretty(&description).map_err(|error| error.to_string())
+    description["version"] = VERSION.into();
+    if description["openclaw"].is_object() {
+        description["openclaw"]["install"]["npmSpec"] = name.into();
+    }
+}
+
+/// For this platform only.
+fn restrict(description: &mut Value) {
+    description["os"] = json!([platform::os()]);
+    description["cpu"] = json!([platform::arch()]);
+}
+
+fn edit(file: &Path, change: impl FnOnce(&mut Value)) -> Outcome {
+    let mut value: Value =
+        serde_json::from_str(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+    change(&mut value);
+    write_json(file, &value)
+}
+
+fn write_json(file: &Path, value: &Value) -> Outcome {
+    let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
+    write(file, &(text + "\n"))
 }
 
 fn megabytes(bytes: Option<u64>) -> String {
@@ -117,12 +202,17 @@ mod tests {
     #[test]
     fn the_name_is_a_parameter_and_the_version_is_the_workspaces() {
         let template = include_str!("../../openclaw-weixin/npm/package.json");
-        let description: Value =
-            serde_json::from_str(&describe(template, "@someone/weixin", "1.2.3").unwrap()).unwrap();
+        let mut description: Value = serde_json::from_str(template).unwrap();
+        describe(&mut description, "@someone/weixin");
         assert_eq!(description["name"], "@someone/weixin");
-        assert_eq!(description["version"], "1.2.3");
+        assert_eq!(description["version"], VERSION);
         assert_eq!(description["openclaw"]["install"]["npmSpec"], "@someone/weixin");
         assert_eq!(description["openclaw"]["channel"]["id"], "openclaw-weixin");
+    }
+
+    #[test]
+    fn this_platform_is_among_the_published_ones() {
+        assert!(platform::ADDONS.contains(&platform::addon().as_str()), "{}", platform::addon());
     }
 
     #[test]

@@ -4,13 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{cargo, find, output, run, target};
+use serde_json::{Value, json};
+
+use crate::process::{cargo, find, run, target};
 use crate::{Outcome, platform};
 
-/// The Node.js that is installed when the machine's own is too old for OpenClaw.
+/// What the newest OpenClaw wants, and everything else of ours runs with.
 const NODE: &str = "24.21.0";
-/// What OpenClaw 2026.9 wants.
-const NODE_MINIMUM: [u64; 2] = [24, 16];
+
+/// What npm must be told beside a package's name.
+#[derive(Debug, Default)]
+pub(crate) struct NpmOptions {
+    /// Further arguments.
+    pub(crate) args: Vec<&'static str>,
+    /// `overrides` of the package.json around it.
+    pub(crate) overrides: Option<Value>,
+}
 
 /// npm, the one program that we cannot install.
 pub(crate) fn npm() -> Outcome<PathBuf> {
@@ -18,34 +27,44 @@ pub(crate) fn npm() -> Outcome<PathBuf> {
         .ok_or_else(|| "npm is not installed; install Node.js, which brings it, and put it on PATH".into())
 }
 
-/// A Node.js that current OpenClaw accepts: the machine's, or one from the npm registry.
+/// A Node.js that current OpenClaw accepts.
 pub(crate) fn node() -> Outcome<PathBuf> {
-    if let Some(node) = find("node")
-        && is_new_enough(&output(Command::new(&node).arg("--version"))?)
-    {
-        return Ok(node);
-    }
+    node_version(NODE)
+}
+
+/// A Node.js of the npm registry: the same one everywhere, whatever the machine has.
+pub(crate) fn node_version(version: &str) -> Outcome<PathBuf> {
     let package = format!("node-{}-{}", platform::os(), platform::arch());
-    let folder = npm_install(&package, NODE, None, &[])?;
+    let folder = npm_install(&package, version, None, &NpmOptions::default())?;
     Ok(folder.join("node_modules").join(package).join("bin").join("node"))
 }
 
 /// The folder with an installed `openclaw`.
-pub(crate) fn openclaw(version: &str, node: &Path) -> Outcome<PathBuf> {
-    npm_install("openclaw", version, Some(node), &[])
+pub(crate) fn openclaw(version: &str, node: &Path, options: &NpmOptions) -> Outcome<PathBuf> {
+    npm_install("openclaw", version, Some(node), options)
 }
 
 /// The folder of Tencent's own plugin, without the host that it asks for.
 pub(crate) fn official_plugin() -> Outcome<PathBuf> {
     let name = "@tencent-weixin/openclaw-weixin";
-    let folder = npm_install(name, "2.4.9", None, &["--ignore-scripts", "--legacy-peer-deps"])?;
+    let options = NpmOptions { args: vec!["--ignore-scripts", "--legacy-peer-deps"], overrides: None };
+    let folder = npm_install(name, "2.4.9", None, &options)?;
     Ok(folder.join("node_modules").join(name))
 }
 
 /// The folder of silk-wasm.
 pub(crate) fn silk_wasm(version: &str) -> Outcome<PathBuf> {
-    let folder = npm_install("silk-wasm", version, None, &[])?;
+    let folder = npm_install("silk-wasm", version, None, &NpmOptions::default())?;
     Ok(folder.join("node_modules").join("silk-wasm"))
+}
+
+/// The script of verdaccio, an npm registry for this machine only.
+pub(crate) fn verdaccio(node: &Path) -> Outcome<PathBuf> {
+    // One of its parts asks for a tag of node-fetch that not every mirror has.
+    let overrides = Some(json!({ "node-fetch": "2.7.0" }));
+    let options = NpmOptions { args: vec!["--ignore-scripts"], overrides };
+    let folder = npm_install("verdaccio", "6.10.4", Some(node), &options)?;
+    Ok(folder.join("node_modules").join("verdaccio").join("bin").join("verdaccio"))
 }
 
 /// cargo-deny: the machine's, or one built below `target/tools`.
@@ -81,7 +100,7 @@ fn cargo_install(program: &str, version: &str) -> Outcome<PathBuf> {
 
 /// Installs `package@version` into its own folder, once. An interrupted installation leaves only a folder
 /// with another name.
-fn npm_install(package: &str, version: &str, node: Option<&Path>, options: &[&str]) -> Outcome<PathBuf> {
+fn npm_install(package: &str, version: &str, node: Option<&Path>, options: &NpmOptions) -> Outcome<PathBuf> {
     let folder = target().join("e2e").join(format!("{}-{version}", package.replace('/', "-")));
     if folder.exists() {
         return Ok(folder);
@@ -94,10 +113,14 @@ fn npm_install(package: &str, version: &str, node: Option<&Path>, options: &[&st
     }
     fs::create_dir_all(&partial).map_err(error)?;
     // npm looks upwards for a project; this file makes the folder one.
-    fs::write(partial.join("package.json"), "{\"private\":true}\n").map_err(error)?;
+    let mut project = json!({ "private": true });
+    if let Some(overrides) = &options.overrides {
+        project["overrides"] = overrides.clone();
+    }
+    fs::write(partial.join("package.json"), project.to_string()).map_err(error)?;
     let mut command = Command::new(npm()?);
     command.args(["install", "--no-audit", "--no-fund", "--loglevel=error", &format!("{package}@{version}")]);
-    command.args(options).current_dir(&partial);
+    command.args(&options.args).current_dir(&partial);
     if let Some(bin) = node.and_then(Path::parent) {
         // Install scripts run with the Node.js that the package is for.
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -107,25 +130,4 @@ fn npm_install(package: &str, version: &str, node: Option<&Path>, options: &[&st
     run(&mut command)?;
     fs::rename(&partial, &folder).map_err(error)?;
     Ok(folder)
-}
-
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers =
-        version.trim().trim_start_matches('v').split('.').map_while(|part| part.parse::<u64>().ok());
-    let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else { return false };
-    [major, minor] >= NODE_MINIMUM
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_new_enough;
-
-    #[test]
-    fn node_versions_are_compared_as_numbers() {
-        assert!(is_new_enough("v24.16.0\n"));
-        assert!(is_new_enough("v26.1.0"));
-        assert!(!is_new_enough("v24.9.0"));
-        assert!(!is_new_enough("v20.20.2"));
-        assert!(!is_new_enough("nonsense"));
-    }
 }

@@ -102,5 +102,5 @@ test("an account that cannot start says why and lets go", async () => {
 
 test("a host without channel helpers is told to update", async () => {
   const { run } = account(fakeAddon(), { channelRuntime: undefined });
-  await assert.rejects(run(), /npm i -g openclaw@latest/);
+  await assert.rejects(run(), /npm install -g openclaw@latest/);
 });

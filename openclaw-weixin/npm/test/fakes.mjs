@@ -40,8 +40,8 @@ export function fakeChannelRuntime({ reply = async () => {}, storeAllowFrom = []
       finalizeInboundContext: (context) => context,
       createReplyDispatcherWithTyping: (options) => ({
         dispatcher: options,
-        replyOptions: { onReplyStart: options.typingCallbacks.onReplyStart },
-        markDispatchIdle: () => options.typingCallbacks.onIdle(),
+        replyOptions: { onReplyStart: options.onReplyStart },
+        markDispatchIdle: () => options.onIdle(),
       }),
       withReplyDispatcher: ({ run }) => run(),
       dispatchReplyFromConfig: async ({ ctx, cfg, dispatcher, replyOptions }) => {

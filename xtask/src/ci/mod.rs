@@ -40,7 +40,7 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
         let mut tgz = PathBuf::new();
         if ci.step("package", |_| package::run(package::NAME, package::PROFILE).map(|path| tgz = path)) {
             ci.step("e2e", |counts| {
-                counts.add(e2e::run(e2e::HOST, &tgz)?);
+                counts.add(e2e::run(&e2e::newest()?, &tgz, package::PROFILE)?);
                 Ok(())
             });
         }
@@ -101,7 +101,8 @@ fn javascript_tests(counts: &mut Counts) -> Outcome {
         watched(&mut command, |line| counts.read_node(line))
     };
     let units = test("openclaw-weixin/npm/test/*.test.mjs");
-    test("openclaw-weixin/tests/*.test.mjs").and(units)
+    let installer = test("openclaw-weixin/cli/test/*.test.mjs");
+    test("openclaw-weixin/tests/*.test.mjs").and(units).and(installer)
 }
 
 fn deny() -> Outcome {

@@ -1,0 +1,186 @@
+// What the installer does, step by step. Everything it touches is a parameter.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+
+const CHANNEL = "openclaw-weixin";
+
+export const HELP = `Usage: openclaw-weixin-cli install [--dry-run] [--login | --no-login]
+
+  --dry-run    look and say what would be done, change nothing
+  --login      log in although an account is there already: a second one
+  --no-login   do not log in`;
+
+/** @param {string[]} args */
+export function parseArguments(args) {
+  const options = { dryRun: false, login: undefined, help: false, problem: undefined };
+  let command;
+  for (const arg of args) {
+    if (arg === "--dry-run") options.dryRun = true;
+    else if (arg === "--login") options.login = true;
+    else if (arg === "--no-login") options.login = false;
+    else if (arg === "--help" || arg === "-h") options.help = true;
+    else if (command === undefined && !arg.startsWith("-")) command = arg;
+    else options.problem ??= `Unknown argument ${arg}.`;
+  }
+  if (command !== "install") options.problem ??= command ? `Unknown command ${command}.` : "Name a command: install.";
+  if (options.problem) options.help = true;
+  return options;
+}
+
+/** A failure that is told to the user as it is. */
+class Stop extends Error {}
+
+/**
+ * Runs all steps; returns whether the plugin is in place.
+ *
+ * @param {object} setup
+ * @param {string} setup.plugin the npm package to install
+ * @param {string} setup.minHostVersion the oldest OpenClaw
+ * @param {string[]} [setup.addons] platforms with an addon; all if not known
+ * @param {{ dryRun: boolean, login?: boolean }} setup.options
+ * @param {(command: string, args: string[], how?: { show?: boolean }) => Promise<{ code: number | null, output: string, missing: boolean }>} setup.run
+ * @param {(line: string) => void} setup.print
+ */
+export async function install({ plugin, minHostVersion, addons, options, run, print, machine = process, env = process.env }) {
+  const openclaw = (...args) => run("openclaw", args);
+  /** A command that changes something: said, then done (or not, in a dry run). */
+  const change = async (show, ...args) => {
+    print(`   $ openclaw ${args.join(" ")}`);
+    if (options.dryRun) return { code: 0, output: "" };
+    return run("openclaw", args, { show });
+  };
+  const must = async (args, help) => {
+    const { code, output } = await change(false, ...args);
+    if (code !== 0) throw new Stop(`\`openclaw ${args.join(" ")}\` failed: ${lastLines(output)}\n${help}`);
+  };
+
+  try {
+    print("1. This machine");
+    checkMachine(machine, addons, print);
+
+    print("2. OpenClaw");
+    const version = await hostVersion(openclaw, minHostVersion);
+    print(`   version ${version}`);
+
+    print(`3. Installing ${plugin}`);
+    const installed = await isInstalled(openclaw);
+    const known = (await openclaw("plugins", "install", "--help")).output;
+    const flags = ["--force", "--accept-capabilities"].filter((flag) => known.includes(flag));
+    if (installed) print("   it is there already; updating it");
+    const way =
+      installed && !flags.includes("--force")
+        ? ["plugins", "update", CHANNEL]
+        : ["plugins", "install", ...flags, plugin];
+    await must(way, "Mend what it names and run this installer again.");
+
+    print("4. Enabling it");
+    await must(["plugins", "enable", CHANNEL], "Run this installer again.");
+
+    print("5. Login");
+    await login({ options, change, print, accounts: accountCount(env) });
+
+    print("6. Restarting the gateway");
+    const restarted = await change(false, "gateway", "restart");
+    if (restarted.code !== 0) print(`   no gateway service was restarted; if you run a gateway by hand, restart it yourself`);
+
+    print("7. Looking whether it works");
+    if (options.dryRun) print("   (not in a dry run)");
+    else await verify(openclaw, print);
+    print(options.dryRun ? "Nothing was changed." : "Done.");
+    return true;
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    print(`Stopped: ${error.message}`);
+    return false;
+  }
+}
+
+function checkMachine(machine, addons, print) {
+  const [major] = machine.versions.node.split(".").map(Number);
+  print(`   Node.js ${machine.versions.node}, ${machine.platform} ${machine.arch}`);
+  if (major < 20) throw new Stop(`Node.js 20 or newer is needed; OpenClaw itself wants 22.12 or newer.`);
+  const here = `${machine.platform}-${machine.arch}`;
+  if (addons && !addons.some((addon) => addon.startsWith(here))) {
+    throw new Stop(`There is no addon for ${here}; there are ${addons.join(", ")}.`);
+  }
+}
+
+async function hostVersion(openclaw, oldest) {
+  const { code, output, missing } = await openclaw("--version");
+  if (missing) throw new Stop("OpenClaw is not installed, or not on PATH: run `npm install -g openclaw@latest` first.");
+  const version = /\b(\d{4}\.\d+\.\d+)/.exec(output)?.[1];
+  if (code !== 0 || !version) throw new Stop(`\`openclaw --version\` failed: ${lastLines(output)}`);
+  if (compare(version, oldest) < 0) {
+    throw new Stop(`OpenClaw ${version} is too old, ${oldest} is needed: run \`npm install -g openclaw@latest\` first.`);
+  }
+  return version;
+}
+
+async function isInstalled(openclaw) {
+  const { code, output } = await openclaw("plugins", "list", "--json");
+  if (code !== 0) return false;
+  try {
+    const { plugins } = JSON.parse(output.slice(output.indexOf("{")));
+    return plugins.some(({ id }) => id === CHANNEL);
+  } catch {
+    return output.includes(CHANNEL);
+  }
+}
+
+async function login({ options, change, print, accounts }) {
+  if (options.login === false) return print("   left out, as you said");
+  if (accounts > 0 && !options.login) {
+    return print(`   ${accounts} account${accounts > 1 ? "s" : ""} logged in already; --login adds another`);
+  }
+  const { code } = await change(true, "channels", "login", "--channel", CHANNEL);
+  if (code !== 0) throw new Stop(`The login failed; try \`openclaw channels login --channel ${CHANNEL}\` again.`);
+  return undefined;
+}
+
+async function verify(openclaw, print) {
+  const listed = await openclaw("plugins", "list", "--enabled");
+  if (!listed.output.includes(CHANNEL)) {
+    throw new Stop(`OpenClaw does not list the plugin as enabled: see \`openclaw plugins doctor\`.`);
+  }
+  print("   the plugin is enabled");
+  const { code, output } = await openclaw("channels", "status", "--probe", "--json");
+  const accounts = code === 0 ? channelAccounts(output) : undefined;
+  if (!accounts) {
+    print("   no gateway answers; start it with `openclaw gateway` and see `openclaw channels status --probe`");
+    return;
+  }
+  for (const { accountId, probe, lastError } of accounts) {
+    const problem = probe?.error ?? lastError;
+    print(`   account ${accountId}: ${probe?.ok ? "WeChat answers" : `not yet (${problem ?? "no probe"})`}`);
+  }
+}
+
+function channelAccounts(output) {
+  try {
+    return JSON.parse(output.slice(output.indexOf("{"))).channelAccounts?.[CHANNEL];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Logged-in accounts in the state folder, as OpenClaw finds it. */
+function accountCount(env) {
+  const home = env.OPENCLAW_HOME?.trim() || homedir();
+  const state = (env.OPENCLAW_STATE_DIR || env.CLAWDBOT_STATE_DIR || path.join(home, ".openclaw")).replace(/^~(?=$|[\\/])/, home);
+  try {
+    return JSON.parse(readFileSync(path.join(state, CHANNEL, "accounts.json"), "utf8")).length;
+  } catch {
+    return 0;
+  }
+}
+
+function compare(left, right) {
+  const [a, b] = [left, right].map((version) => version.split(".").map(Number));
+  const at = a.findIndex((number, index) => number !== b[index]);
+  return at < 0 ? 0 : a[at] - b[at];
+}
+
+function lastLines(output) {
+  return output.trim().split("\n").slice(-5).join("\n") || "it said nothing";
+}
