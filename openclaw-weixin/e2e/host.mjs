@@ -15,10 +15,12 @@ export class Host {
    * @param {string} options.install the folder with `node_modules/openclaw`
    * @param {string} options.version of the host
    * @param {string} options.folder ours alone; home, state and config live below it
+   * @param {object} [options.env] further variables
    */
-  constructor({ node, install, version, folder }) {
+  constructor({ node, install, version, folder, env = {} }) {
     this.traits = hostTraits(version);
     this.node = node;
+    this.bin = path.join(install, "node_modules", ".bin");
     this.entry = path.join(install, "node_modules", "openclaw", "openclaw.mjs");
     this.folder = folder;
     this.state = path.join(folder, "state");
@@ -38,6 +40,7 @@ export class Host {
       OPENCLAW_DISABLE_BONJOUR: "1",
       // The registry that the machine is set up for.
       ...Object.fromEntries(Object.entries(process.env).filter(([key]) => /^npm_config_|_proxy$|^NODE_EXTRA/i.test(key))),
+      ...env,
     };
   }
 
@@ -82,17 +85,33 @@ export class Host {
 
   /** Starts `openclaw …args`. */
   start(...args) {
-    const program = new Program(`openclaw ${args.join(" ")}`, this.node, [this.entry, ...args], {
-      env: this.env,
-      cwd: this.folder,
-    });
+    return this.#program(`openclaw ${args.join(" ")}`, this.node, [this.entry, ...args]);
+  }
+
+  /** The same with a terminal on all three streams; what is written to its stdin is typed. */
+  startOnTerminal(...args) {
+    const line = [this.node, this.entry, ...args].map((word) => `'${word}'`).join(" ");
+    return this.#program(`openclaw ${args.join(" ")} (tty)`, "script", ["-qefc", line, "/dev/null"]);
+  }
+
+  #program(name, command, args, env = this.env) {
+    const program = new Program(name, command, args, { env, cwd: this.folder });
     this.programs.push(program);
     return program;
   }
 
   /** Runs `openclaw …args` to its end, without a terminal; fails if it does. */
-  async run(...args) {
-    const program = this.start(...args);
+  run(...args) {
+    return this.#toItsEnd(this.start(...args));
+  }
+
+  /** Runs `npx …args` where `openclaw` is on PATH. */
+  npx(...args) {
+    const PATH = `${this.bin}${path.delimiter}${this.env.PATH}`;
+    return this.#toItsEnd(this.#program(`npx ${args.join(" ")}`, "npx", args, { ...this.env, PATH }));
+  }
+
+  async #toItsEnd(program) {
     program.child.stdin.end();
     const timer = setTimeout(() => program.child.kill("SIGKILL"), 180_000);
     const { code, signal } = await program.exited;

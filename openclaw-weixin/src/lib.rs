@@ -13,6 +13,8 @@ mod login;
 mod messages;
 mod port;
 mod service;
+#[cfg(test)]
+mod types;
 
 use napi::bindgen_prelude::{Function, Object};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;

@@ -51,7 +51,8 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Line<'a> {
     r#type: &'static str,
     level: &'static str,
     message: &'a str,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// `init`: before anything else.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Init {
     /// OpenClaw's state folder.
@@ -18,6 +20,7 @@ pub(crate) struct Init {
 
 /// Severity of log events.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Severity {
     Error,
@@ -29,6 +32,8 @@ pub(crate) enum Severity {
 
 /// How to reach the server; what is absent is the server's default.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Connection {
     pub(crate) base_url: Option<String>,
@@ -39,6 +44,7 @@ pub(crate) struct Connection {
 
 /// `login.next` and `login.cancel`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoginRef {
     pub(crate) login_id: String,
@@ -46,6 +52,7 @@ pub(crate) struct LoginRef {
 
 /// `login.verify`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoginVerify {
     pub(crate) login_id: String,
@@ -55,6 +62,7 @@ pub(crate) struct LoginVerify {
 
 /// What `login.start` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoginStarted {
     pub(crate) login_id: String,
@@ -63,6 +71,7 @@ pub(crate) struct LoginStarted {
 
 /// A login code, ready to show.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Qr {
     pub(crate) url: String,
@@ -73,6 +82,7 @@ pub(crate) struct Qr {
 
 /// What `login.next` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum LoginStep {
     Scanned,
@@ -98,6 +108,7 @@ pub(crate) enum LoginStep {
 
 /// `account.start`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountStart {
     pub(crate) account_id: String,
@@ -107,6 +118,7 @@ pub(crate) struct AccountStart {
 
 /// `account.stop`, `account.status` and `account.logout`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountRef {
     pub(crate) account_id: String,
@@ -114,6 +126,8 @@ pub(crate) struct AccountRef {
 
 /// What `account.probe` answers: the server's word of this moment, and the link's state.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Probe {
     /// The server has answered, and knows the account's token.
@@ -128,6 +142,7 @@ pub(crate) struct Probe {
 
 /// `inbound.ack`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryRef {
     pub(crate) account_id: String,
@@ -136,6 +151,7 @@ pub(crate) struct DeliveryRef {
 
 /// `inbound.fail`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryFail {
     pub(crate) account_id: String,
@@ -145,6 +161,8 @@ pub(crate) struct DeliveryFail {
 
 /// `send.text`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SendText {
     pub(crate) account_id: String,
@@ -156,6 +174,8 @@ pub(crate) struct SendText {
 
 /// What `send.text` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sent {
     pub(crate) outcome: Outcome,
@@ -166,6 +186,7 @@ pub(crate) struct Sent {
 
 /// Whether the server has named the message.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
     Accepted,
@@ -174,6 +195,7 @@ pub(crate) enum Outcome {
 
 /// `typing`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Typing {
     pub(crate) account_id: String,
@@ -183,6 +205,7 @@ pub(crate) struct Typing {
 
 /// Events that belong to an account; log lines have their own form (`log.rs`).
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
     Inbound { account_id: String, delivery_id: String, message: Message },
@@ -191,6 +214,7 @@ pub(crate) enum Event {
 
 /// How an account is doing; also what `account.status` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
     pub(crate) account_id: String,
@@ -207,6 +231,7 @@ pub(crate) struct Status {
 
 /// A message from a phone.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_field_names, reason = "the host calls it so")]
 pub(crate) struct Message {
