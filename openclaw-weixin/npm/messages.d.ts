@@ -11,11 +11,11 @@ stateDir: string,
 /**
  * The least severe log events to send: `error`, `warn`, `info` or `debug`.
  */
-logLevel: Severity, 
+logLevel?: Severity, 
 /**
  * Trusted certificates, PEM; the bundled ones if empty.
  */
-roots: Array<string>, };
+roots?: Array<string>, };
 
 /**
  * Severity of log events.

@@ -12,9 +12,11 @@ pub(crate) struct Init {
     pub(crate) state_dir: String,
     /// The least severe log events to send: `error`, `warn`, `info` or `debug`.
     #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
     pub(crate) log_level: Severity,
     /// Trusted certificates, PEM; the bundled ones if empty.
     #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
     pub(crate) roots: Vec<String>,
 }
 
