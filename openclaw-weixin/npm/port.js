@@ -1,7 +1,16 @@
-// The message port to the addon: one per process, opened with its first user, closed with its last.
+// The message port to the addon: one per process and state folder, opened with its first user, closed with its last.
+import { createRequire } from "node:module";
 import tls from "node:tls";
 
 import { loadAddon } from "./loader.js";
+
+const { version } = createRequire(import.meta.url)("./package.json");
+
+/**
+ * Shared by all copies of this module in the process: the host evaluates a fresh one at each reload, and a turn of
+ * the copy before must find the port on which the account runs now. Two ports would share a journal, too.
+ */
+const slots = (globalThis[Symbol.for("openclaw-weixin.ports")] ??= new Map());
 
 /**
  * @param {object} options
@@ -10,8 +19,13 @@ import { loadAddon } from "./loader.js";
  * @param {() => {Host: Function}} [options.load] the addon; tests pass their own
  */
 export function createPortPool({ stateDir, log, load = loadAddon }) {
-  let current;
-  let closing = Promise.resolve();
+  /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */
+  function slotNow() {
+    const key = `${version} ${stateDir()}`;
+    const slot = slots.get(key) ?? { current: undefined, closing: Promise.resolve() };
+    slots.set(key, slot);
+    return slot;
+  }
 
   function open() {
     const listeners = new Map();
@@ -35,9 +49,10 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
 
   /** Call `release` when done; the last one closes the port. */
   return async function acquire() {
+    const slot = slotNow();
     // Two ports at once would share the state folder's journal.
-    await closing;
-    const port = (current ??= open());
+    await slot.closing;
+    const port = (slot.current ??= open());
     port.users += 1;
     let released = false;
     const release = async () => {
@@ -45,9 +60,10 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       released = true;
       port.users -= 1;
       if (port.users > 0) return;
-      if (current === port) current = undefined;
-      closing = port.host.close();
-      await closing;
+      if (slot.current === port) slot.current = undefined;
+      // A port that cannot close is no reason to refuse the next one.
+      slot.closing = port.host.close().catch((error) => log.warn(`openclaw-weixin: ${error.message}`));
+      await slot.closing;
     };
     try {
       await port.ready;
@@ -56,7 +72,16 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       throw error;
     }
     return {
-      call: port.call,
+      async call(method, params) {
+        if (!released || !method.startsWith("send.")) return port.call(method, params);
+        // The reply of a turn that has outlived its account's stop, as turns do when the host restarts in place.
+        const now = await acquire();
+        try {
+          return await now.call(method, params);
+        } finally {
+          await now.release();
+        }
+      },
       /** Events of one account: `{ inbound, status }`. Returns what stops them. */
       listen(accountId, listener) {
         port.listeners.set(accountId, listener);

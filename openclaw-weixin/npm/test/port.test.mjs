@@ -25,8 +25,11 @@ function fakeAddon({ fail } = {}) {
   return { hosts, load: () => ({ Host }) };
 }
 
-function pool(addon, log = fakeLog()) {
-  return createPortPool({ stateDir: () => "/state", log, load: addon.load });
+let states = 0;
+
+/** Each with its own state folder, unless one is given: ports of one folder are shared. */
+function pool(addon, log = fakeLog(), state = `/state/${(states += 1)}`) {
+  return createPortPool({ stateDir: () => state, log, load: addon.load });
 }
 
 test("one port for all users, opened with the first and closed with the last", async () => {
@@ -42,6 +45,41 @@ test("one port for all users, opened with the first and closed with the last", a
   await two.release();
   assert.equal(addon.hosts[0].closed, true);
   await acquire();
+  assert.equal(addon.hosts.length, 2);
+});
+
+test("copies of the plugin in one process share the port of a state folder", async () => {
+  const [first, second] = [fakeAddon(), fakeAddon()];
+  const one = await pool(first, fakeLog(), "/shared")();
+  const two = await pool(second, fakeLog(), "/shared")();
+  assert.deepEqual([first.hosts.length, second.hosts.length], [1, 0]);
+  await one.release();
+  assert.equal(first.hosts[0].closed, false);
+  await two.release();
+  assert.equal(first.hosts[0].closed, true);
+});
+
+test("a reply that outlives its account's stop goes out on the port of the next start", async () => {
+  const addon = fakeAddon();
+  const acquire = pool(addon);
+  const stopped = await acquire();
+  await stopped.release();
+  const running = await acquire();
+  assert.equal((await stopped.call("send.text", {})).method, "send.text");
+  assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, false]);
+  await running.release();
+  // Nobody has started again: the reply still goes out, and nothing stays open.
+  await stopped.call("send.text", {});
+  assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, true, true]);
+});
+
+test("a port that cannot close does not keep the next one from opening", async () => {
+  const addon = fakeAddon();
+  const acquire = pool(addon);
+  const port = await acquire();
+  addon.hosts[0].close = async () => Promise.reject(new Error("stuck"));
+  await port.release();
+  await (await acquire()).release();
   assert.equal(addon.hosts.length, 2);
 });
 
