@@ -1,5 +1,7 @@
 //! The declarations of the message port for JavaScript, `npm/messages.d.ts`: made from the Rust types, and checked.
 
+use std::fmt::Write as _;
+
 use ts_rs::{Config, TS};
 
 use crate::log::Line;
@@ -68,7 +70,7 @@ fn declarations() -> String {
     );
     text.push_str("\n/** What `call` takes and answers. */\nexport interface Methods {\n");
     for (method, params, answer) in METHODS {
-        text.push_str(&format!("  \"{method}\": {{ params: {params}; answer: {answer} }};\n"));
+        writeln!(text, "  \"{method}\": {{ params: {params}; answer: {answer} }};").unwrap();
     }
     text.push_str(
         "}\n\n/** What a failed call rejects with. */\nexport type Failure = Error & { code: string };\n",
