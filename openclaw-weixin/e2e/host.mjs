@@ -113,7 +113,7 @@ export class Host {
 
   async #toItsEnd(program) {
     program.child.stdin.end();
-    const timer = setTimeout(() => program.child.kill("SIGKILL"), 180_000);
+    const timer = setTimeout(() => program.child.kill("SIGKILL"), 400_000);
     const { code, signal } = await program.exited;
     clearTimeout(timer);
     if (code !== 0) throw new Error(`${program.name} ended with ${code ?? signal}\n${program.tail()}`);

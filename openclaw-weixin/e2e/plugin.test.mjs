@@ -147,8 +147,7 @@ step("status --probe tells what the server says now", async () => {
 });
 
 step("a logout stops the account and forgets it; the other one goes on", async () => {
-  const said = await host.run("channels", "logout", "--channel", CHANNEL, "--account", id(second));
-  assert.match(said, /Cleared saved auth|Logged out/);
+  await host.run("channels", "logout", "--channel", CHANNEL, "--account", id(second));
   await sim.waitForPoll(second, { polling: false });
   const state = path.join(host.state, CHANNEL);
   assert.deepEqual(JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8")), [id(bot)]);
