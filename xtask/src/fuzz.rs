@@ -21,6 +21,7 @@ pub(crate) fn run(seconds: u32) -> Outcome {
     let fuzzer = tools::fuzz()?;
     let corpus = target().join("fuzz").join("corpus");
     seed(&corpus)?;
+    seed_silk(&corpus.join("silk"))?;
     for name in CRATES {
         let folder = root().join(name).join("fuzz");
         for target_name in targets(&folder)? {
@@ -81,6 +82,27 @@ fn seed(corpus: &Path) -> Outcome {
             let Some(body) = exchange["response"]["body"].as_str() else { continue };
             let seed = own.join(format!("{name}-{}", case.file_stem().unwrap_or_default().to_string_lossy()));
             fs::write(&seed, [&prefix, body.as_bytes()].concat()).map_err(|e| error(&seed, &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The clips of our tests, behind their header, once for each choice that the target's first byte is.
+fn seed_silk(corpus: &Path) -> Outcome {
+    let clips = root().join("weixin-media").join("tests").join("silk");
+    let error = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    fs::create_dir_all(corpus).map_err(|e| error(corpus, &e))?;
+    for clip in fs::read_dir(&clips).map_err(|e| error(&clips, &e))? {
+        let clip = clip.map_err(|e| error(&clips, &e))?.path();
+        if clip.extension().is_none_or(|extension| extension != "silk") {
+            continue;
+        }
+        let bytes = fs::read(&clip).map_err(|e| error(&clip, &e))?;
+        let packets = bytes.strip_prefix(b"\x02#!SILK_V3").unwrap_or_default();
+        for choice in 0..8 {
+            let seed =
+                corpus.join(format!("{}-{choice}", clip.file_stem().unwrap_or_default().to_string_lossy()));
+            fs::write(&seed, [&[choice], packets].concat()).map_err(|e| error(&seed, &e))?;
         }
     }
     Ok(())

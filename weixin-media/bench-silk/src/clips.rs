@@ -22,16 +22,20 @@ pub struct Clip {
 }
 
 /// Clip `n`: over 60 in a row every internal rate meets every packet length and complexity; the rest is drawn.
-pub fn clip(n: usize, seconds: f64) -> Clip {
+/// `spoken` is speech to take in place of a made-up sound.
+pub fn clip(n: usize, seconds: f64, spoken: Option<&Recording>) -> Clip {
     let mut rng = Rng::with_seed(n as u64);
     let rate = RATES[n % 4];
     let length_ms = 20 * (1 + (n / 4 % 5) as u32);
     let complexity = n / 20 % 3;
-    let content = CONTENTS[n / 3 % CONTENTS.len()];
+    let content = if spoken.is_some() { "spoken" } else { CONTENTS[n / 3 % CONTENTS.len()] };
     let fate = FATES[rng.usize(..FATES.len())];
     let bit_rate = rng.i32(5_000..=40_000);
     let (dtx, fec) = (rng.bool(), rng.bool());
-    let sound = sound(content, rate, seconds, &mut rng);
+    let sound = match spoken {
+        Some(recording) => recording.excerpt(rate, seconds, &mut rng),
+        None => sound(content, rate, seconds, &mut rng),
+    };
     let mut packets = encode(&sound, rate, length_ms, complexity, bit_rate, dtx, fec);
     let mut damaged = false;
     match fate {
@@ -105,6 +109,48 @@ fn damage(packet: &mut Vec<u8>, rng: &mut Rng) {
             packet[at] ^= 1 << rng.u32(..8);
         }
         _ => {}
+    }
+}
+
+/// Speech that espeak-ng made.
+pub struct Recording {
+    rate: u32,
+    samples: Vec<i16>,
+}
+
+impl Recording {
+    /// Some sentences in one of three languages; `None` if the program is not there.
+    pub fn new(language: &str) -> Option<Self> {
+        let text = match language {
+            "cmn" => "今天天气很好，我们下午去公园散步吧。请给我发一条语音消息，好吗？我大概六点半到家。",
+            "de" => {
+                "Heute ist schönes Wetter. Schick mir bitte eine Sprachnachricht, wenn du angekommen bist."
+            }
+            _ => {
+                "She had your dark suit in greasy wash water all year. Please send me a voice message when you arrive."
+            }
+        };
+        let output =
+            std::process::Command::new("espeak-ng").args(["-v", language, "--stdout", text]).output().ok()?;
+        // The header of its WAV has 44 bytes; the rate is at 24.
+        let header = output.stdout.get(..44)?;
+        let rate = u32::from_le_bytes(header[24..28].try_into().ok()?);
+        let samples = output.stdout[44..].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        Some(Self { rate, samples })
+    }
+
+    /// A part of it at some rate and loudness.
+    fn excerpt(&self, rate: u32, seconds: f64, rng: &mut Rng) -> Vec<i16> {
+        let (level, start) = (0.2 + 2.0 * rng.f64(), rng.usize(..self.samples.len()));
+        let sample = |at: f64| {
+            let whole = start + at as usize;
+            let [a, b] = [0, 1].map(|n| f64::from(self.samples[(whole + n) % self.samples.len()]));
+            a + (b - a) * at.fract()
+        };
+        let step = f64::from(self.rate) / f64::from(rate);
+        (0..(f64::from(rate) * seconds) as usize)
+            .map(|n| to_sample(level * sample(n as f64 * step) / 32_768.0))
+            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod clips;
 mod reference;
+mod speed;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,6 +15,7 @@ use weixin_media::codec::silk;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => speed::run(),
         ["--compare"] => compare(700),
         ["--compare", count] => compare(count.parse().expect("a number of clips")),
         ["--goldens", folder] => goldens(folder.as_ref()),
@@ -29,10 +31,18 @@ fn file(packets: &[Vec<u8>]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+/// Decodes `count` clips with both, a seventh of them spoken if espeak-ng is there.
 fn compare(count: usize) {
+    let spoken: Vec<_> = ["en", "de", "cmn"].into_iter().filter_map(clips::Recording::new).collect();
+    if spoken.is_empty() {
+        println!("espeak-ng is not installed: all clips are made up");
+    }
     let (mut same, mut outputs, mut samples) = (0, 0, 0);
+    let mut met = Met::default();
     for n in 0..count {
-        let clip = clips::clip(n, 3.0);
+        let spoken = if n % 7 == 6 { spoken.get(n / 7 % spoken.len().max(1)) } else { None };
+        let clip = clips::clip(n, 3.0, spoken);
+        met.add(&clip.packets);
         let mut equal = true;
         for rate in RATES {
             let theirs = reference::decode_clip(&clip.packets, rate, clip.damaged);
@@ -52,12 +62,49 @@ fn compare(count: usize) {
         }
         same += usize::from(equal);
     }
+    println!("{met:?}");
     println!(
         "{same} of {count} clips are the same to the bit at all of {} output rates ({outputs} outputs, {samples} samples)",
         RATES.len()
     );
     if same != count {
         std::process::exit(1);
+    }
+}
+
+/// What the packets of the clips were.
+#[derive(Debug, Default)]
+struct Met {
+    packets: usize,
+    empty: usize,
+    made_up_for_by_copies: usize,
+    damaged: usize,
+    frames_by_rate: std::collections::BTreeMap<silk::Bandwidth, usize>,
+    packets_by_frames: std::collections::BTreeMap<usize, usize>,
+    without_voice: usize,
+}
+
+impl Met {
+    fn add(&mut self, packets: &[Vec<u8>]) {
+        for (n, packet) in packets.iter().enumerate() {
+            self.packets += 1;
+            if packet.is_empty() {
+                self.empty += 1;
+                let copy = |distance: usize| {
+                    packets.get(n + distance).and_then(|packet| silk::find_fec(packet, distance))
+                };
+                self.made_up_for_by_copies += usize::from((1..=2).any(|distance| copy(distance).is_some()));
+                continue;
+            }
+            match silk::PacketInfo::of(packet) {
+                Ok(info) => {
+                    *self.frames_by_rate.entry(info.bandwidth).or_default() += info.frames;
+                    *self.packets_by_frames.entry(info.frames).or_default() += 1;
+                    self.without_voice += usize::from(!info.voice_active);
+                }
+                Err(_) => self.damaged += 1,
+            }
+        }
     }
 }
 
@@ -68,7 +115,7 @@ fn goldens(folder: &Path) {
          # little-endian). Written by `cargo xtask bench silk --goldens`.\n",
     );
     for n in (0..32).map(|n| n * 13) {
-        let clip = clips::clip(n, 1.2);
+        let clip = clips::clip(n, 1.2, None);
         let name = format!("{n:03}.silk");
         std::fs::write(folder.join(&name), file(&clip.packets)).unwrap();
         writeln!(table, "# {}", clip.name).unwrap();
