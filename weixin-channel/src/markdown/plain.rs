@@ -161,6 +161,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// No text is too odd, and every word survives.
+        #[test]
+        fn words_survive(pieces in proptest::collection::vec("[-*_`#>|\\[\\]()! \n1.字]{0,6}|w[0-9]{3}", 0..40)) {
+            let text = pieces.concat();
+            let out = plain(&text);
+            let words = |text: &str| text.matches('w').count();
+            // A code block's info string and the target of a reference are the only words that are not shown.
+            if !text.contains("```") && !text.contains(':') {
+                proptest::prop_assert_eq!(words(&out), words(&text), "{:?}", out);
+            }
+        }
+    }
+
     #[test]
     fn code_in_a_list_keeps_its_shape() {
         assert_eq!(plain("- a\n\n  ```\n  x\n    y\n  ```\n- b"), "• a\n\n  x\n    y\n• b");
