@@ -29,6 +29,9 @@ pub struct QuoteLimits {
     pub max_media_bytes: u64,
     /// Bytes of one file; a larger one is not kept: 25 MiB.
     pub max_single_media_bytes: u64,
+    /// How far our clock, by which sent messages are stored, may be from the server's, by which they are quoted: 5 s.
+    /// AstrBot, which looks quotes up by time as well, allows for 60 s.
+    pub clock_tolerance: Duration,
 }
 
 impl Default for QuoteLimits {
@@ -40,6 +43,7 @@ impl Default for QuoteLimits {
             media_retention: 7 * day,
             max_media_bytes: 256 << 20,
             max_single_media_bytes: 25 << 20,
+            clock_tolerance: Duration::from_secs(5),
         }
     }
 }
@@ -225,7 +229,8 @@ impl QuoteStore {
     }
 
     /// A message of a conversation by when it was written, in Unix milliseconds: the one of that very millisecond,
-    /// else, if the time is a whole second, the nearest that rounds to it, down or to the next (field note 25).
+    /// else, if the time is a whole second, the nearest that rounds to it, down or to the next (field note 25), else
+    /// the nearest of those that were sent from here within the tolerance for clocks.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -249,13 +254,16 @@ impl QuoteStore {
     ) -> Result<Vec<StoredMessage>, Error> {
         let (before, after) = if time_ms % 1_000 == 0 { (500, 999) } else { (0, 0) };
         let sql = format!(
-            "SELECT {COLUMNS} FROM quote_messages
-             WHERE account_id = ?1 AND conversation_id = ?2 AND created_at BETWEEN ?3 - ?4 AND ?3 + ?5
-             AND created_at >= ?6 ORDER BY abs(created_at - ?3), rowid LIMIT 32"
+            "SELECT {COLUMNS} FROM quote_messages WHERE account_id = ?1 AND conversation_id = ?2 AND created_at >= ?7
+             AND (created_at BETWEEN ?3 - ?4 AND ?3 + ?5
+                  OR direction = 'outbound' AND created_at BETWEEN ?3 - ?6 AND ?3 + ?6)
+             ORDER BY created_at BETWEEN ?3 - ?4 AND ?3 + ?5 DESC, abs(created_at - ?3), rowid LIMIT 32"
         );
+        let tolerance = millis(self.limits.clock_tolerance);
         let oldest = now_ms.saturating_sub(millis(self.limits.retention));
         self.run("read", |db| {
-            let key = params![account.as_str(), conversation.as_str(), time_ms, before, after, oldest];
+            let key =
+                params![account.as_str(), conversation.as_str(), time_ms, before, after, tolerance, oldest];
             let mut select = db.prepare_cached(&sql)?;
             select.query_map(key, read)?.filter_map(Result::transpose).collect()
         })

@@ -173,6 +173,18 @@ fn found_by_time() {
     assert_eq!(find(62_000), Some(4), "rounded down");
     assert_eq!(find(59_000), Some(5), "rounded up");
     assert_eq!(find(61_000), None, "600 ms early is none of its roundings");
+
+    let sent = |id, at: i64| {
+        let at = THEN - THEN % 60_000 + at;
+        lab.record(&StoredMessage { direction: Direction::Outbound, ..text(id, "x", at) });
+    };
+    sent(6, 35_000);
+    assert_eq!(find(30_000), Some(6), "sent by a clock that is 5 s ahead");
+    assert_eq!(find(29_000), None);
+    sent(7, 27_500);
+    assert_eq!(find(30_000), Some(7), "the nearest");
+    sent(8, 60_001);
+    assert_eq!(find(60_000), Some(1), "the exact one still");
 }
 
 #[test]
