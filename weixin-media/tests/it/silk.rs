@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use weixin_media::codec::silk::{self, Clip, Decoder, PacketInfo, PacketReader, PacketWriter, SilkError};
 use weixin_media::codec::{Digest, convert_voice};
 
@@ -124,4 +125,61 @@ fn what_cannot_be_decoded_is_an_error_or_concealed() {
     let mut samples = Vec::new();
     while clip.next(&mut samples).unwrap() {}
     assert_eq!(clip.damaged(), 0);
+}
+
+#[test]
+fn a_long_loss_fades() {
+    let mut decoder = Decoder::new(24_000).unwrap();
+    let mut samples = Vec::new();
+    for packet in packets(&clip("247.silk")) {
+        decoder.decode(&packet, &mut samples).unwrap();
+    }
+    let energy = |samples: &[i16]| samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    let voice = samples.len();
+    for _ in 0..25 {
+        decoder.conceal(&mut samples);
+    }
+    // 40 ms each, as the packet before.
+    assert_eq!(samples.len() - voice, 25 * 960);
+    let (before, first, last) =
+        (&samples[voice - 960..voice], &samples[voice..][..960], &samples[samples.len() - 960..]);
+    assert!(energy(first) < energy(before) * 1.5);
+    assert!(energy(last) < energy(first) / 100.0);
+}
+
+#[test]
+fn what_a_packet_holds_is_known_without_decoding_it() {
+    let info = |name: &str| -> Vec<PacketInfo> {
+        packets(&clip(name)).iter().filter_map(|packet| PacketInfo::of(packet).ok()).collect()
+    };
+    // 24 kHz, 60 ms.
+    assert!(info("091.silk").iter().all(|info| (info.bandwidth.hz(), info.frames) == (24_000, 3)));
+    assert!(info("091.silk").iter().any(|info| info.voice_active));
+    // Silence, 12 kHz.
+    assert!(info("117.silk").iter().all(|info| info.bandwidth.hz() == 12_000 && !info.voice_active));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_are_an_error_or_last_as_long_as_they_say(
+        packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 0..12),
+        cut in 0_usize..4,
+        rate in proptest::sample::select(vec![8000_u32, 12_000, 16_000, 24_000]),
+    ) {
+        let mut writer = PacketWriter::wechat(Vec::new()).unwrap();
+        for packet in &packets {
+            writer.write(packet).unwrap();
+        }
+        let mut file = writer.finish().unwrap();
+        file.truncate(file.len() - cut);
+        match silk::decode(&file, rate) {
+            Ok(samples) => {
+                let duration = silk::duration(&file[..]).unwrap();
+                prop_assert_eq!(samples.len() as u128, duration.as_millis() * u128::from(rate / 1000));
+            }
+            Err(error) => prop_assert!(matches!(error, SilkError::Empty | SilkError::NotSilk)),
+        }
+    }
 }

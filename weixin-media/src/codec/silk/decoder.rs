@@ -17,7 +17,8 @@ const FIRST_LAG: usize = 100;
 /// Decodes the packets of one voice, one after the other, in constant memory.
 ///
 /// A frame is 20 ms, a packet one to five of them. For the same packets the samples are to the bit those of the
-/// reference (SDK 1.0.9, `SKP_Silk_SDK_Decode`, called until the packet has no more frames).
+/// reference (SDK 1.0.9, `SKP_Silk_SDK_Decode`, called until the packet has no more frames). Only of a damaged packet,
+/// which ends too early, they can differ: behind its end there are zeros, and not what older packets left in memory.
 ///
 /// ```
 /// use weixin_media::codec::silk::{Decoder, PacketReader};
