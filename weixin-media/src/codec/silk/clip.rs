@@ -11,7 +11,7 @@ use super::decoder::{Decoder, find_fec, read};
 /// How far behind a lost packet its copy can be.
 const LOOK_AHEAD: usize = 2;
 /// What a frame lasts.
-const FRAME: Duration = Duration::from_millis(20);
+const FRAME_MS: u64 = 20;
 
 /// Decodes a file as it is read, in the memory of three packets.
 ///
@@ -155,7 +155,7 @@ fn wav_error(error: hound::Error) -> SilkError {
 /// [`SilkError::NotSilk`], [`SilkError::PacketTooLong`], and what the reader says.
 pub fn duration(input: impl Read) -> Result<Duration, SilkError> {
     let mut packets = Packets::new(input)?;
-    let (mut frames, mut last) = (0, 1);
+    let (mut frames, mut last) = (0_u64, 1);
     while let Some(packet) = packets.next()? {
         if packet.is_empty() {
             frames += last;
@@ -163,8 +163,8 @@ pub fn duration(input: impl Read) -> Result<Duration, SilkError> {
         }
         let (info, valid) = read(&packet);
         // The frame that is damaged is concealed.
-        frames += valid as u32 + u32::from(info.is_none());
-        last = (valid as u32).max(1);
+        frames += valid as u64 + u64::from(info.is_none());
+        last = (valid as u64).max(1);
     }
-    Ok(FRAME * frames)
+    Ok(Duration::from_millis(frames * FRAME_MS))
 }

@@ -120,7 +120,8 @@ impl Decoder {
         }
     }
 
-    /// Appends samples in place of a packet that was lost: as long as the packet before it.
+    /// Appends samples in place of a packet that was lost: as long as the packet before it. Where one of the next two
+    /// packets is there already and has a copy ([`find_fec`]), decode that instead.
     pub fn conceal(&mut self, samples: &mut Vec<i16>) {
         for _ in 0..self.frames {
             self.conceal_frame(samples);
