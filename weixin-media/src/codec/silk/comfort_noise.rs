@@ -1,6 +1,6 @@
 //! Comfort noise (CNG): what the background sounds like, added where packets are missing.
 //!
-//! Source: the SDK's `SKP_Silk_CNG.c`; the draft leaves it to the decoder.
+//! Source: the SDK's `SKP_Silk_CNG.c`.
 
 use super::fixed::{mul_q16, mul_wide_q16, next_random, round_shift, saturate_16};
 use super::lpc::synthesize;

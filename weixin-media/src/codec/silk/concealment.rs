@@ -1,6 +1,6 @@
 //! Concealment of lost packets (PLC): the last voice goes on, its pitch falling, and fades into noise.
 //!
-//! Source: the SDK's `SKP_Silk_PLC.c`; the draft leaves it to the decoder.
+//! Source: the SDK's `SKP_Silk_PLC.c`.
 
 use super::fixed::{
     energy, mul_16, mul_q16, mul_wide_q16, next_random, round_shift, saturate_16, square_root,

@@ -1,6 +1,6 @@
 //! From the indices of a frame to gains, filters and lags.
 //!
-//! Source: draft-vos-silk-02, sections 2.1.2.2 to 2.1.2.8, and the SDK's `SKP_Silk_decode_parameters.c`.
+//! Source: the SDK's `SKP_Silk_decode_parameters.c` and `SKP_Silk_decode_pitch.c`.
 
 use super::gain;
 use super::lpc::expand_bandwidth;

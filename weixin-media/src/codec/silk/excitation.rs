@@ -1,8 +1,7 @@
 //! The excitation: signed pulses, in blocks of 16 samples.
 //!
 //! A block's number of pulses is sent, then how they divide between its halves, and theirs, down to single samples.
-//! Source: draft-vos-silk-02, section 2.1.2.10, and the SDK's `SKP_Silk_decode_pulses.c` and
-//! `SKP_Silk_shell_coder.c`.
+//! Source: the SDK's `SKP_Silk_decode_pulses.c`, `SKP_Silk_shell_coder.c` and `SKP_Silk_code_signs.c`.
 
 use super::params::{BLOCK, MAX_FRAME, SignalType};
 use super::range_decoder::RangeDecoder;

@@ -1,6 +1,6 @@
 //! Gains: 64 steps from 6 dB to 86 dB, sent as differences.
 //!
-//! Source: draft-vos-silk-02, section 2.1.2.2 and the SDK's `SKP_Silk_gain_quant.c`.
+//! Source: the SDK's `SKP_Silk_gain_quant.c`.
 
 use super::fixed::{exp2_q7, log2_q7, mul_q16};
 use super::params::SUBFRAMES;

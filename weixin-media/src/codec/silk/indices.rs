@@ -1,6 +1,6 @@
 //! The symbols of a packet in their order: side information and pulses of each frame.
 //!
-//! Source: draft-vos-silk-02, section 2.1.2.
+//! Source: the SDK's `SKP_Silk_decode_parameters.c`.
 
 use super::excitation;
 use super::params::{Bandwidth, FrameIndices, MAX_FRAME, PitchIndices, SignalType, Termination};

@@ -1,7 +1,7 @@
 //! Normalized line spectral frequencies: out of the codebook, apart from each other, and to a prediction filter.
 //!
-//! Source: draft-vos-silk-02, sections 2.1.2.4 and 2.1.2.5, and the SDK's `SKP_Silk_NLSF_MSVQ_decode.c`,
-//! `SKP_Silk_NLSF_stabilize.c`, `SKP_Silk_NLSF2A.c` and `SKP_Silk_NLSF2A_stable.c`.
+//! Source: the SDK's `SKP_Silk_NLSF_MSVQ_decode.c`, `SKP_Silk_NLSF_stabilize.c`, `SKP_Silk_NLSF2A.c` and
+//! `SKP_Silk_NLSF2A_stable.c`.
 
 use super::fixed::{round_shift, round_shift_64, saturate_16};
 use super::lpc::{expand_bandwidth, expand_bandwidth_wide, inverse_gain};

@@ -19,7 +19,7 @@ pub(crate) const MAX_STAGES: usize = 10;
 /// Samples that share a number of pulses.
 pub(crate) const BLOCK: usize = 16;
 
-/// The internal sampling rate, named as in the draft. The order is that of the symbol.
+/// The internal sampling rate, named as in the SDK. The order is that of the symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bandwidth {
     /// 8 kHz.

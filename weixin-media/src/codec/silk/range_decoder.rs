@@ -1,6 +1,6 @@
 //! The range decoder: symbols out of bytes.
 //!
-//! Source: draft-vos-silk-02, section 2.1.2.
+//! Source: the SDK's `SKP_Silk_range_coder.c`.
 
 /// Bytes that a packet has at most; longer ones are refused.
 pub(crate) const MAX_PACKET: usize = 1024;

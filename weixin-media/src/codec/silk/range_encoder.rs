@@ -1,6 +1,6 @@
 //! The range encoder: bytes out of symbols, the other half of [`super::range_decoder`].
 //!
-//! Source: draft-vos-silk-02, section 2.1.2.
+//! Source: the SDK's `SKP_Silk_range_coder.c`.
 
 /// Writes the symbols of a packet.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Synthesis: the excitation through long-term prediction (LTP), then short-term prediction (LPC), times the gain.
 //!
-//! Source: draft-vos-silk-02, section 2.1.3, and the SDK's `SKP_Silk_decode_core.c`.
+//! Source: the SDK's `SKP_Silk_decode_core.c`.
 
 use super::fixed::{divide, inverse, mac_q16, mul_q16, mul_wide_q16, next_random, round_shift, saturate_16};
 use super::lpc::whiten;
