@@ -1,4 +1,4 @@
-//! Voice messages: what they are, and what an agent can hear (field notes 21, 22).
+//! Voice messages: what they are, and what an agent can hear (protocol §6, field note 22).
 
 use std::fmt;
 

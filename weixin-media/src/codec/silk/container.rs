@@ -2,7 +2,7 @@
 //!
 //! `#!SILK_V3`, then for each packet its length in two bytes, little-endian, and itself. A length of 0 stands for a
 //! packet that was lost or not sent. 0xFFFF ends the file; WeChat's files have no such mark, and 0x02 in front of
-//! the header (field note 21).
+//! the header (protocol §6).
 
 use std::io::{ErrorKind, Read, Write};
 

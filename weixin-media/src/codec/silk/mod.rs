@@ -1,4 +1,4 @@
-//! SILK v3, the codec of WeChat's voice messages (field note 21), in safe Rust.
+//! SILK v3, the codec of WeChat's voice messages (protocol §6), in safe Rust.
 //!
 //! Each stage has a file under its usual name. `container` gives packets, `range_decoder` their symbols, `indices` the
 //! side information of each frame and `excitation` its pulses; `dequantizer` makes gains (`gain`), prediction filters
