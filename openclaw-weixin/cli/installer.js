@@ -71,7 +71,8 @@ export async function install({ plugin, minHostVersion, addons, options, run, pr
     const way =
       installed && !flags.includes("--force")
         ? ["plugins", "update", CHANNEL]
-        : ["plugins", "install", ...flags, plugin];
+        : // The tag: hosts pin the bare names of their catalogue to one archive.
+          ["plugins", "install", ...flags, `${plugin}@latest`];
     await must(way, "Mend what it names and run this installer again.");
 
     print("4. Enabling it");

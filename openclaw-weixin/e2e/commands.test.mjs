@@ -13,6 +13,8 @@ import { startSimulator } from "./sim.mjs";
 
 const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_REGISTRY, E2E_VERDACCIO, E2E_SIMULATOR } = process.env;
 const PACKAGE = "@tencent-weixin/openclaw-weixin";
+// OpenClaw 2026.9.6 pins the bare name to one version of Tencent's archive, by its hash; the tag makes it ask the registry.
+const SPEC = `${PACKAGE}@latest`;
 const OWNER = "o9cq80owner@im.wechat";
 const GUEST = "o9cq80guest@im.wechat";
 
@@ -57,7 +59,7 @@ after(async () => {
 });
 
 step("plugins install finds plugin and addon in the registry", async () => {
-  await host.install(PACKAGE);
+  await host.install(SPEC);
   assert.match(await host.run("plugins", "list", "--enabled"), /openclaw-weixin/);
 });
 
@@ -104,7 +106,7 @@ step("with dmScope per-account-channel-peer two senders have two sessions; pairi
 step("plugins install --force updates in place; the login is kept", async () => {
   for (const name of ["platform", "plugin"]) await registry.publish(path.join(E2E_REGISTRY, name), "99.0.0");
   const before = readFileSync(accountsFile(), "utf8");
-  await host.run("plugins", "install", PACKAGE, ...host.traits.installFlags);
+  await host.run("plugins", "install", SPEC, ...host.traits.installFlags);
   assert.equal(readFileSync(accountsFile(), "utf8"), before);
   assert.match(await host.run("plugins", "list", "--json"), /"version": "99\.0\.0"/);
   await restartGateway();

@@ -139,6 +139,15 @@ export class Host {
     return gateway.stop("SIGTERM");
   }
 
+  /** Ends the gateway as a power cut would. */
+  async killGateway() {
+    const { gateway } = this;
+    this.gateway = undefined;
+    const stopped = gateway.stop("SIGKILL");
+    this.#killLeftovers();
+    await stopped;
+  }
+
   /** What is still running of all that we started. */
   leftovers() {
     return processesWith(this.folder);
@@ -147,7 +156,12 @@ export class Host {
   /** Ends everything, however the test went. */
   async close() {
     const stopped = this.programs.filter((program) => !program.ended).map((program) => program.stop("SIGKILL"));
-    // Old hosts run commands in a child of their own, which holds our pipes after its parent is gone.
+    this.#killLeftovers();
+    await Promise.all(stopped);
+  }
+
+  /** Old hosts run commands in a child of their own, which holds our pipes after its parent is gone. */
+  #killLeftovers() {
     for (const left of this.leftovers()) {
       try {
         process.kill(Number.parseInt(left, 10), "SIGKILL");
@@ -155,6 +169,5 @@ export class Host {
         // Ended meanwhile.
       }
     }
-    await Promise.all(stopped);
   }
 }

@@ -1,8 +1,13 @@
 // A stub of an OpenAI-compatible chat-completions server: answers "reply N: TEXT" to the last user message.
 import { createServer } from "node:http";
 
-/** Starts it on a free loopback port. `requests` holds what was asked. */
-export async function startModel() {
+/**
+ * Starts it on a free loopback port. `requests` holds what was asked.
+ *
+ * @param {object} [options]
+ * @param {number} [options.thinkMs] how long it thinks before it answers
+ */
+export async function startModel({ thinkMs = 0 } = {}) {
   const requests = [];
   const server = createServer((request, response) => {
     const chunks = [];
@@ -12,8 +17,10 @@ export async function startModel() {
       const body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
       requests.push(body);
       const text = `reply ${requests.length}: ${lastUserText(body.messages)}`;
-      if (body.stream) stream(response, body, text);
-      else json(response, completion(body, text));
+      setTimeout(() => {
+        if (body.stream) stream(response, body, text);
+        else json(response, completion(body, text));
+      }, thinkMs);
     });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -82,6 +82,9 @@ class Simulator {
         }
         throw new Error(`no message ${pattern} reached ${user} within ${WAIT_MS} ms; it got ${JSON.stringify(seen)}`);
       },
+      /** All texts to this phone after `mark`. */
+      texts: async (mark) =>
+        (await this.admin(`${path}/chat?after=${mark}`)).entries.filter((entry) => entry.from_bot).map(({ text }) => text),
       typing: async () => (await this.admin(`${path}/chat`)).typing_events,
     };
   }

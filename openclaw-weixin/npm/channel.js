@@ -15,8 +15,10 @@ import { bumpConfig, createQrLogin, loginOnTerminal } from "./login.js";
 import { createLogout } from "./logout.js";
 import { createOutbound } from "./outbound.js";
 import { createPortPool } from "./port.js";
+import { channelSchema, configProblems } from "./settings.js";
 import { collectStatusIssues, createProbe, statusPatch } from "./status.js";
 
+const STOP_MS = 2000;
 const USER_ID = /@im\.wechat$/;
 
 /** Builds the channel for one `register` call. `load` finds the addon; tests pass their own. */
@@ -29,6 +31,7 @@ export function createChannel(api, load) {
   const announce = () => bumpConfig(api.runtime?.config);
   // Commands load the plugin too, each in a process of its own; only the gateway starts accounts.
   let isGateway = false;
+  const reported = new Set();
 
   return {
     id: CHANNEL_ID,
@@ -42,7 +45,7 @@ export function createChannel(api, load) {
       order: 75,
     },
     capabilities: { chatTypes: ["direct"], media: false, blockStreaming: false },
-    configSchema: { schema: { type: "object", additionalProperties: true } },
+    configSchema: { schema: channelSchema },
     reload: { configPrefixes: [`channels.${CHANNEL_ID}`] },
     messaging: {
       normalizeTarget: (raw) => normalizeUserId(raw) || undefined,
@@ -77,9 +80,10 @@ export function createChannel(api, load) {
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },
       probeAccount: createProbe({ acquire }),
-      buildAccountSnapshot: ({ account, runtime, probe }) => ({
+      buildAccountSnapshot: ({ account, cfg, runtime, probe }) => ({
         ...runtime,
         ...describeAccount(account),
+        configProblems: configProblems(cfg),
         ...(probe ? { probe } : {}),
       }),
       collectStatusIssues,
@@ -97,6 +101,11 @@ export function createChannel(api, load) {
     gateway: {
       startAccount: (ctx) => {
         isGateway = true;
+        for (const problem of configProblems(config())) {
+          // Once, although each account starts and starts again.
+          if (!reported.has(problem)) log.warn(`openclaw-weixin: ${problem}`);
+          reported.add(problem);
+        }
         return runAccount(ctx, { api, acquire, currentConfig: config, log });
       },
       logoutAccount: createLogout({ acquire, announce, isGateway: () => isGateway }),
@@ -118,23 +127,35 @@ async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }
   const { note } = judgeHost(api.runtime?.version);
   if (note) log.info(`[${accountId}] ${note}`);
   if (signal.aborted) return;
-  const port = await acquire();
+  const stopped = aborted(signal);
+  const opening = acquire();
+  const port = await Promise.race([opening, stopped]);
+  if (!port) {
+    // Stopped before it was open; whenever that is, nobody needs it.
+    opening.then((late) => late.release()).catch(() => {});
+    return;
+  }
   const deps = { port, account, channelRuntime: helpers, currentConfig, signal, log };
   const unlisten = port.listen(accountId, {
     inbound: (event) => {
-      ctx.setStatus({ ...ctx.getStatus(), lastInboundAt: Date.now() });
+      // First: whatever the host's status table does, the message is handled.
       void handleInbound(event, deps);
+      ctx.setStatus({ ...ctx.getStatus(), lastInboundAt: Date.now() });
     },
     status: (event) => ctx.setStatus({ ...ctx.getStatus(), ...statusPatch(event) }),
   });
   try {
     if (signal.aborted) return;
-    await port.call("account.start", { accountId, ...connectionSettings(currentConfig(), accountId) });
-    log.info(`[${accountId}] WeChat account started`);
-    await aborted(signal);
+    await Promise.race([
+      port.call("account.start", { accountId, ...connectionSettings(currentConfig(), accountId) }),
+      stopped,
+    ]);
+    if (!signal.aborted) log.info(`[${accountId}] WeChat account started`);
+    await stopped;
   } finally {
     unlisten();
-    await port.call("account.stop", { accountId }).catch(() => {});
+    // The addon stops within a second; a bug there must not hold up the gateway's stop.
+    await within(STOP_MS, port.call("account.stop", { accountId }).catch(() => {}));
     await port.release();
   }
 }
@@ -149,9 +170,22 @@ function once(call) {
   };
 }
 
+/** The promise, or nothing after `ms`. */
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function aborted(signal) {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    else signal.addEventListener("abort", resolve, { once: true });
+    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }

@@ -38,7 +38,14 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
         log.error(`openclaw-weixin: event handler failed: ${error?.stack ?? error}`);
       }
     });
-    const call = async (method, params = {}) => JSON.parse(await host.call(method, JSON.stringify(params)));
+    const call = async (method, params = {}) => {
+      try {
+        return JSON.parse(await host.call(method, JSON.stringify(params)));
+      } catch (error) {
+        // Everybody who handles a failure reads its message.
+        throw error instanceof Error ? error : new Error(`The WeChat addon's ${method} failed without a reason.`);
+      }
+    };
     const ready = call("init", {
       stateDir: stateDir(),
       roots: trustedRoots(),
@@ -62,7 +69,7 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       if (port.users > 0) return;
       if (slot.current === port) slot.current = undefined;
       // A port that cannot close is no reason to refuse the next one.
-      slot.closing = port.host.close().catch((error) => log.warn(`openclaw-weixin: ${error.message}`));
+      slot.closing = closed(port.host).catch((error) => log.warn(`openclaw-weixin: ${error?.message}`));
       await slot.closing;
     };
     try {
@@ -92,6 +99,19 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       release,
     };
   };
+}
+
+/** Waits for the addon's end, but not for ever: it stops within a second. */
+async function closed(host) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the addon did not close in time")), 2000);
+  });
+  try {
+    await Promise.race([host.close(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function dispatch(event, listeners, log) {

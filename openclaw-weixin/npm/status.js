@@ -54,12 +54,18 @@ function withHelp(code, error) {
   return code === "needs-login" ? `${error}; run \`${LOGIN}\`` : error;
 }
 
-/** What is wrong and which command helps, one issue per account at most. */
+/** What is wrong and which command helps. */
 export function collectStatusIssues(accounts) {
   return accounts.flatMap((account) => {
     if (account.enabled === false) return [];
-    const problem = problemOf(account);
-    return problem ? [{ channel: CHANNEL_ID, accountId: account.accountId, ...problem }] : [];
+    const settings = (account.configProblems ?? []).map((message) => ({
+      kind: "config",
+      message,
+      fix: `Mend it with \`openclaw config set\` or \`openclaw config unset\`; until then it is ignored.`,
+    }));
+    return [problemOf(account), ...settings]
+      .filter(Boolean)
+      .map((problem) => ({ channel: CHANNEL_ID, accountId: account.accountId, ...problem }));
   });
 }
 

@@ -37,7 +37,7 @@ test("installs, enables, logs in, restarts and looks", async () => {
   const { done, changed, ran } = await play({ "plugins install --help": NEW_HELP });
   assert.equal(done, true);
   assert.deepEqual(changed, [
-    "plugins install --force --accept-capabilities @x/openclaw-weixin",
+    "plugins install --force --accept-capabilities @x/openclaw-weixin@latest",
     "plugins enable openclaw-weixin",
     "channels login --channel openclaw-weixin",
     "gateway restart",
@@ -48,7 +48,7 @@ test("installs, enables, logs in, restarts and looks", async () => {
 test("a host that knows no --force updates what is there", async () => {
   const list = { "plugins list --json": 'log line\n{"plugins":[{"id":"openclaw-weixin"}]}' };
   assert.equal((await play(list)).changed[0], "plugins update openclaw-weixin");
-  assert.equal((await play()).changed[0], "plugins install @x/openclaw-weixin");
+  assert.equal((await play()).changed[0], "plugins install @x/openclaw-weixin@latest");
 });
 
 test("a second run leaves the login alone, unless told", async () => {
@@ -66,7 +66,7 @@ test("a dry run says the commands and runs none that changes anything", async ()
   const { done, changed, said } = await play({}, { options: { dryRun: true } });
   assert.equal(done, true);
   assert.deepEqual(changed, []);
-  assert.match(said, /\$ openclaw plugins install @x\/openclaw-weixin[^]*\$ openclaw gateway restart[^]*Nothing was changed/);
+  assert.match(said, /\$ openclaw plugins install @x\/openclaw-weixin@latest[^]*\$ openclaw gateway restart[^]*Nothing was changed/);
 });
 
 test("each obstacle is one sentence that says what to do, before anything is changed", async () => {
@@ -85,7 +85,7 @@ test("each obstacle is one sentence that says what to do, before anything is cha
 });
 
 test("a step that fails stops the installation and repeats what OpenClaw said", async () => {
-  const { done, changed, said } = await play({ "plugins install @x/openclaw-weixin": { code: 1, output: "a\nintegrity mismatch" } });
+  const { done, changed, said } = await play({ "plugins install @x/openclaw-weixin@latest": { code: 1, output: "a\nintegrity mismatch" } });
   assert.equal(done, false);
   assert.equal(changed.length, 1);
   assert.match(said, /integrity mismatch[^]*run this installer again/);

@@ -1,0 +1,150 @@
+// Nothing that happens at the addon's boundary may take the gateway down: every fault of every method, while an
+// account runs a turn, is probed, logged out, logged in and stopped. A rejection that nobody handles ends Node.js.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createChannel } from "../channel.js";
+import { loadAddon } from "../loader.js";
+import { fakeChannelRuntime, fakeLog } from "./fakes.mjs";
+
+const METHODS = [
+  "init",
+  "account.start",
+  "account.stop",
+  "account.probe",
+  "account.logout",
+  "inbound.ack",
+  "inbound.fail",
+  "send.text",
+  "typing",
+  "login.start",
+  "login.next",
+  "login.cancel",
+];
+
+const never = () => new Promise(() => {});
+const FAULTS = {
+  "throws at once": () => {
+    throw new Error("thrown");
+  },
+  rejects: () => Promise.reject(Object.assign(new Error("rejected"), { code: "internal" })),
+  "rejects with nothing": () => Promise.reject(undefined),
+  "answers no JSON": () => Promise.resolve("<html>"),
+  "answers null": () => Promise.resolve("null"),
+  hangs: never,
+};
+
+/** Good answers, but for one method. */
+function brokenAddon(method, fault) {
+  const answers = {
+    "account.probe": { ok: true, status: { state: "online", pending: 0 } },
+    "login.start": { loginId: "l", qr: { url: "u", terminal: "t", pngDataUrl: "d" } },
+    "login.next": { event: "confirmed", accountId: "a" },
+  };
+  const addon = { called: new Set() };
+  addon.load = () => ({
+    Host: class {
+      constructor(onEvent) {
+        addon.emit = onEvent;
+      }
+      call(name) {
+        addon.called.add(name);
+        return name === method ? fault() : Promise.resolve(JSON.stringify(answers[name] ?? null));
+      }
+      close = () => (method === "close" ? fault() : Promise.resolve());
+    },
+  });
+  return addon;
+}
+
+let states = 0;
+
+/** Everything that a host does with an account; returns once nothing moves any more. */
+async function live(addon, { setStatus = () => {} } = {}) {
+  const log = fakeLog();
+  const state = `/nowhere/${(states += 1)}`;
+  const api = { logger: log, config: {}, runtime: { state: { resolveStateDir: () => state }, config: {} } };
+  const channel = createChannel(api, addon.load);
+  const controller = new AbortController();
+  const account = { accountId: "a", userId: "owner", configured: true, dmPolicy: "pairing", allowFrom: [] };
+  const host = {
+    accountId: "a",
+    account,
+    abortSignal: controller.signal,
+    channelRuntime: fakeChannelRuntime({ reply: (deliver) => deliver({ text: "hello" }) }),
+    getStatus: () => ({ accountId: "a" }),
+    setStatus,
+  };
+  const ends = [];
+  const watch = (promise) => ends.push(Promise.resolve(promise).then(() => "ok", (error) => error ?? "nothing"));
+  const started = Promise.resolve(channel.gateway.startAccount(host));
+  watch(started);
+  await settle();
+  const message = { messageId: "1", from: "owner", to: "a", text: "hi", timestampMs: 1 };
+  addon.emit?.(JSON.stringify({ type: "inbound", accountId: "a", deliveryId: "1", message }));
+  for (const event of ["{", "null", "7", '{"type":"log"}', '{"type":"status","accountId":"a"}', '{"type":"new"}']) addon.emit?.(event);
+  watch(channel.status.probeAccount({ account, cfg: {} }));
+  watch(channel.outbound.sendText({ to: "owner", text: "x", accountId: "a" }));
+  watch(channel.auth.login({ cfg: {}, runtime: { log: () => {} } }));
+  watch(channel.gateway.loginWithQrStart({}).then(({ sessionKey }) => channel.gateway.loginWithQrWait({ sessionKey, timeoutMs: 1 })));
+  await settle();
+  watch(channel.gateway.logoutAccount({ accountId: "a", account, runtime: { log: () => {} } }));
+  controller.abort();
+  await started.catch(() => {});
+  await settle();
+  return { log, ends };
+}
+
+async function settle() {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+}
+
+/** Runs `body` and fails if anything was left unhandled meanwhile. */
+async function nothingUnhandled(body) {
+  const stray = [];
+  const note = (error) => stray.push(error);
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  try {
+    await body();
+    await settle();
+  } finally {
+    process.off("unhandledRejection", note);
+    process.off("uncaughtException", note);
+  }
+  assert.deepEqual(stray, []);
+}
+
+for (const [name, fault] of Object.entries(FAULTS)) {
+  for (const method of [...METHODS, "close"]) {
+    test(`${method} ${name}`, { timeout: 20_000 }, () =>
+      nothingUnhandled(async () => {
+        const addon = brokenAddon(method, fault);
+        await live(addon);
+        if (method !== "close" && method !== "inbound.fail") assert.ok(addon.called.has(method), `${method} was never called`);
+      }));
+  }
+}
+
+test("an addon that is not there is one sentence that names the platform and what to do", () =>
+  nothingUnhandled(async () => {
+    const load = () =>
+      loadAddon(() => {
+        throw new Error("Cannot find module");
+      });
+    const { ends } = await live({ load });
+    const [started] = await Promise.all(ends);
+    assert.match(started.message, new RegExp(`no addon for ${process.platform}-${process.arch}.*plugins install`));
+  }));
+
+test("a host whose status table throws still gets its messages handled", () =>
+  nothingUnhandled(async () => {
+    const addon = brokenAddon();
+    const { log } = await live(addon, {
+      setStatus: () => {
+        throw new Error("no table");
+      },
+    });
+    assert.ok(addon.called.has("inbound.ack"));
+    assert.ok(log.lines.some((line) => /event handler failed.*no table/.test(line)));
+  }));
