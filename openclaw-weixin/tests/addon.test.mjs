@@ -1,7 +1,7 @@
 // The built addon in a real Node.js, without OpenClaw. `cargo xtask ci` builds it and names it in WEIXIN_ADDON.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -123,6 +123,56 @@ test("a logout removes what the login has made", () =>
     assert.equal(existsSync(path.join(folder, "accounts", "a-im-bot.json")), false);
     await assert.rejects(call("account.start", { accountId: "a-im-bot" }), { code: "unknown-account" });
   }));
+
+test("a running account spawns nothing, listens nowhere and has one thread", { skip: process.platform !== "linux", timeout: 20_000 }, () =>
+  withHost(async ({ call, host, stateDir }) => {
+    const { server, baseUrl } = await accountAt(stateDir, { ret: 0, msgs: [], get_updates_buf: "1" });
+    const before = own();
+    await call("init", { stateDir });
+    await call("account.start", { accountId: "a-im-bot", baseUrl });
+    await new Promise((resolve) => server.once("connection", resolve));
+    const running = own();
+    assert.deepEqual(running.children, before.children);
+    assert.deepEqual(running.listening, before.listening);
+    assert.equal(running.threads, 1);
+    await call("account.stop", { accountId: "a-im-bot" });
+    await host.close();
+    // The thread reports its end a moment before it is gone.
+    while (own().threads > 0) await new Promise(setImmediate);
+    server.close();
+  }));
+
+/** What the kernel knows of this process: children, listening sockets, threads of addons. */
+function own() {
+  const tasks = readdirSync("/proc/self/task");
+  const sockets = new Set();
+  for (const fd of readdirSync("/proc/self/fd")) {
+    try {
+      const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`)) ?? [];
+      if (inode) sockets.add(inode);
+    } catch {
+      // Closed while we looked.
+    }
+  }
+  // Field 3 is the state, 0A is LISTEN; field 9 is the inode.
+  const listening = ["tcp", "tcp6"]
+    .flatMap((name) => readFileSync(`/proc/self/net/${name}`, "utf8").split("\n").slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[3] === "0A" && sockets.has(fields[9]))
+    .map((fields) => fields[1]);
+  const of = (task, name) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/${name}`, "utf8").trim();
+    } catch {
+      return ""; // Ended while we looked.
+    }
+  };
+  return {
+    children: tasks.map((task) => of(task, "children")).filter(Boolean),
+    listening: listening.sort(),
+    threads: tasks.filter((task) => of(task, "comm").startsWith("openclaw-weixin")).length,
+  };
+}
 
 test("a host that is never closed does not keep Node running", () => {
   const script = `new (require(${JSON.stringify(addon)}).Host)(() => {});`;

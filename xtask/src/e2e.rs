@@ -82,6 +82,13 @@ pub(crate) fn matrix(package: &Path) -> Outcome {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed on {}", failed.join(", "))) }
 }
 
+/// SIGKILL of the gateway at random moments of a turn.
+pub(crate) fn crash(host: &Host, package: &Path, kills: u32) -> Outcome<Counts> {
+    let mut command = prepare(host, package)?;
+    command.env("E2E_KILLS", kills.to_string());
+    test(command, "crash.mjs")
+}
+
 /// Node.js with everything that the JavaScript of `e2e/` reads from its environment.
 fn prepare(host: &Host, package: &Path) -> Outcome<Command> {
     process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;

@@ -26,9 +26,9 @@ Usage: cargo xtask TASK
   package [--name NAME] [--profile PROFILE] [--registry]
                               the npm package for this platform, below target/package/; --registry makes those for
                               a registry: the plugin, this platform's addon and the installer
-  e2e [--host VERSION | --matrix] [--profile PROFILE]
+  e2e [--host VERSION | --matrix] [--crash KILLS] [--profile PROFILE]
                               package, then install, login, message and reply on a real OpenClaw, or on each of
-                              openclaw-weixin/e2e/hosts.json
+                              openclaw-weixin/e2e/hosts.json; --crash kills the gateway so often in mid-turn instead
   ci [--fast] [--fuzz]        everything that must pass; --fast leaves out the package and the real OpenClaw,
                               --fuzz adds a minute for each fuzz target (needs a nightly toolchain)
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
@@ -82,10 +82,14 @@ fn run() -> Outcome<ExitCode> {
         }
         "e2e" => {
             let (mut host, mut matrix, mut profile) = (None, false, package::PROFILE.to_owned());
+            let mut crash = None;
             while let Some(arg) = args.next().map_err(usage)? {
                 match arg {
                     Long("host") => host = Some(text(&mut args)?),
                     Long("matrix") => matrix = true,
+                    Long("crash") => {
+                        crash = Some(args.value().and_then(|value| value.parse()).map_err(usage)?);
+                    }
                     Long("profile") => profile = text(&mut args)?,
                     other => return Err(usage(other.unexpected())),
                 }
@@ -93,7 +97,9 @@ fn run() -> Outcome<ExitCode> {
             // Before minutes of building.
             let host = host.map_or_else(e2e::newest, |version| e2e::host(&version))?;
             let package = package::run(package::NAME, &profile)?;
-            if matrix {
+            if let Some(kills) = crash {
+                e2e::crash(&host, &package, kills)?;
+            } else if matrix {
                 e2e::matrix(&package)?;
             } else {
                 e2e::run(&host, &package, &profile)?;
