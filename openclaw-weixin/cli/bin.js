@@ -17,7 +17,7 @@ function run(command, args, { show = false } = {}) {
     const child = spawn(command, args, { stdio: show ? "inherit" : ["ignore", "pipe", "pipe"], shell });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
-    child.on("error", (error) => resolve({ code: null, output: error.message, missing: error.code === "ENOENT" }));
+    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => resolve({ code: null, output: error.message, missing: error.code === "ENOENT" }));
     child.on("close", (code) => resolve({ code, output, missing: false }));
   });
 }

@@ -11,8 +11,12 @@ export const HELP = `Usage: openclaw-weixin-cli install [--dry-run] [--login | -
   --login      log in although an account is there already: a second one
   --no-login   do not log in`;
 
-/** @param {string[]} args */
+/**
+ * @param {string[]} args
+ * @returns {{ dryRun: boolean, login?: boolean, help: boolean, problem?: string }}
+ */
 export function parseArguments(args) {
+  /** @type {ReturnType<typeof parseArguments>} */
   const options = { dryRun: false, login: undefined, help: false, problem: undefined };
   let command;
   for (const arg of args) {
@@ -41,6 +45,8 @@ class Stop extends Error {}
  * @param {{ dryRun: boolean, login?: boolean }} setup.options
  * @param {(command: string, args: string[], how?: { show?: boolean }) => Promise<{ code: number | null, output: string, missing: boolean }>} setup.run
  * @param {(line: string) => void} setup.print
+ * @param {{ versions: { node: string }, platform: string, arch: string }} [setup.machine]
+ * @param {NodeJS.ProcessEnv} [setup.env]
  */
 export async function install({ plugin, minHostVersion, addons, options, run, print, machine = process, env = process.env }) {
   const openclaw = (...args) => run("openclaw", args);

@@ -85,7 +85,16 @@ class Simulator {
       /** All texts to this phone after `mark`. */
       texts: async (mark) =>
         (await this.admin(`${path}/chat?after=${mark}`)).entries.filter((entry) => entry.from_bot).map(({ text }) => text),
-      typing: async () => (await this.admin(`${path}/chat`)).typing_events,
+      /** All typing signs so far, once the last of them has been taken back. */
+      typingUntilItEnds: async () => {
+        for (const deadline = Date.now() + WAIT_MS; Date.now() < deadline; ) {
+          const { version } = await this.admin("state");
+          const { typing_events: events } = await this.admin(`${path}/chat`);
+          if (events.at(-1)?.typing === false) return events;
+          await this.admin(`state?after=${version}&wait_ms=1000`);
+        }
+        throw new Error(`${user} still sees typing after ${WAIT_MS} ms`);
+      },
     };
   }
 

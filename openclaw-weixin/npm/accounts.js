@@ -22,7 +22,13 @@ export function normalizeAccountId(id) {
   return String(id ?? "").trim().replace(/[@.]/g, "-");
 }
 
-/** Logged-in accounts, oldest first. `report` is told when the list is there but cannot be understood. */
+/**
+ * Logged-in accounts, oldest first. `report` is told when the list is there but cannot be understood.
+ *
+ * @param {string} stateDir
+ * @param {(problem: string) => void} [report]
+ * @returns {string[]}
+ */
 export function listAccountIds(stateDir, report = () => {}) {
   const file = path.join(stateDir, CHANNEL_ID, "accounts.json");
   const ids = readJson(file);

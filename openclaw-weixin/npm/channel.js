@@ -44,7 +44,7 @@ export function createChannel(api, load) {
       blurb: "WeChat direct messages over Tencent's iLink bot API; log in by scanning a QR code.",
       order: 75,
     },
-    capabilities: { chatTypes: ["direct"], media: false, blockStreaming: false },
+    capabilities: { chatTypes: /** @type {"direct"[]} */ (["direct"]), media: false, blockStreaming: false },
     configSchema: { schema: channelSchema },
     reload: { configPrefixes: [`channels.${CHANNEL_ID}`] },
     messaging: {
@@ -63,7 +63,8 @@ export function createChannel(api, load) {
       isConfigured: (account) => account.configured,
       unconfiguredReason: () => `not logged in; run \`openclaw channels login --channel ${CHANNEL_ID}\``,
       describeAccount,
-      resolveAllowFrom: ({ cfg, accountId }) => resolveAccount(cfg, accountId, stateDir()).allowFrom,
+      resolveAllowFrom: (/** @type {{ cfg: any, accountId?: string | null }} */ { cfg, accountId }) =>
+        resolveAccount(cfg, accountId, stateDir()).allowFrom,
     },
     pairing: { idLabel: "WeChat user id", normalizeAllowEntry: normalizeUserId },
     security: {
@@ -80,7 +81,7 @@ export function createChannel(api, load) {
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },
       probeAccount: createProbe({ acquire }),
-      buildAccountSnapshot: ({ account, cfg, runtime, probe }) => ({
+      buildAccountSnapshot: (/** @type {any} */ { account, cfg, runtime, probe }) => ({
         ...runtime,
         ...describeAccount(account),
         configProblems: configProblems(cfg),
@@ -95,7 +96,7 @@ export function createChannel(api, load) {
       }),
     },
     auth: {
-      login: ({ cfg, accountId, runtime }) =>
+      login: (/** @type {any} */ { cfg, accountId, runtime }) =>
         loginOnTerminal({ cfg, accountId, acquire, announce, print: (text) => runtime.log(text) }),
     },
     gateway: {
@@ -183,6 +184,7 @@ async function within(ms, promise) {
   }
 }
 
+/** @returns {Promise<void>} */
 function aborted(signal) {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -20,7 +20,7 @@ export function judgeHost(version, oldest = oldestHost()) {
   if (!found) {
     return { note: `this OpenClaw does not tell its version (${version ?? "nothing"}); ${oldest} or newer is needed` };
   }
-  const wanted = numbers(oldest);
+  const wanted = /** @type {number[]} */ (numbers(oldest));
   const at = wanted.findIndex((number, index) => number !== found[index]);
   if (at < 0 || found[at] > wanted[at]) return {};
   return {

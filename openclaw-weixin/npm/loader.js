@@ -5,7 +5,7 @@ const require = createRequire(import.meta.url);
 const { name: packageName } = require("./package.json");
 
 /** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`, `win32-x64-msvc` … */
-export function platformName({ platform, arch, report } = process) {
+export function platformName({ platform, arch, report } = /** @type {any} */ (process)) {
   if (platform === "win32") return `win32-${arch}-msvc`;
   if (platform !== "linux") return `${platform}-${arch}`;
   // Without this the report looks up the names of all open connections, which takes seconds.

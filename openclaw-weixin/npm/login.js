@@ -128,6 +128,7 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
   }
 
   return {
+    /** @param {{ accountId?: string }} [params] */
     async loginWithQrStart({ accountId } = {}) {
       // One login at a time: an abandoned page must not keep its poll going.
       for (const old of [...sessions.values()]) await end(old);
@@ -146,6 +147,7 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
       }
     },
 
+    /** @param {{ sessionKey?: string, timeoutMs?: number, currentQrDataUrl?: string }} [params] */
     async loginWithQrWait({ sessionKey, timeoutMs = 60_000, currentQrDataUrl } = {}) {
       const session = sessionKey ? sessions.get(sessionKey) : [...sessions.values()].at(-1);
       if (!session) return { connected: false, message: "No login is under way; start a new one." };

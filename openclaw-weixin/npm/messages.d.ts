@@ -174,3 +174,15 @@ export interface Methods {
 
 /** What a failed call rejects with. */
 export type Failure = Error & { code: string };
+
+/** The addon's class; the JSON of `call` is that of `Methods`. */
+export interface Host {
+  call(method: string, params: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The port as the plugin uses it. */
+export interface Port {
+  call<M extends keyof Methods>(method: M, params: Methods[M]['params']): Promise<Methods[M]['answer']>;
+  release(): Promise<void>;
+}

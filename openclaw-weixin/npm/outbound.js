@@ -17,6 +17,7 @@ export function createReplySender({ port, accountId, to }) {
 
 /** The host's outbound adapter. `acquire` opens the message port. */
 export function createOutbound({ acquire, stateDir }) {
+  /** @param {{ to: string, text: string, accountId?: string | null }} send */
   async function sendText({ to, text, accountId }) {
     const account = chooseAccount(accountId, listAccountIds(stateDir()));
     const user = normalizeUserId(to);
@@ -32,7 +33,7 @@ export function createOutbound({ acquire, stateDir }) {
 
   return {
     // In the gateway, where the context tokens are: a send from a CLI process would go out without one.
-    deliveryMode: "gateway",
+    deliveryMode: /** @type {const} */ ("gateway"),
     // The addon splits by itself, by characters and by bytes.
     chunker: null,
     textChunkLimit: 4000,

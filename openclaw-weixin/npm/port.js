@@ -16,7 +16,7 @@ const slots = (globalThis[Symbol.for("openclaw-weixin.ports")] ??= new Map());
  * @param {object} options
  * @param {() => string} options.stateDir the host's state folder
  * @param {object} options.log the host's logger
- * @param {() => {Host: Function}} [options.load] the addon; tests pass their own
+ * @param {() => { Host: new (onEvent: (json: string) => void) => import("./messages.d.ts").Host }} [options.load] the addon; tests pass their own
  */
 export function createPortPool({ stateDir, log, load = loadAddon }) {
   /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */

@@ -28,6 +28,25 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("typing", "Typing", "null"),
 ];
 
+/// The port itself, whose JSON the rest is.
+const PORT: &str = r"}
+
+/** What a failed call rejects with. */
+export type Failure = Error & { code: string };
+
+/** The addon's class; the JSON of `call` is that of `Methods`. */
+export interface Host {
+  call(method: string, params: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The port as the plugin uses it. */
+export interface Port {
+  call<M extends keyof Methods>(method: M, params: Methods[M]['params']): Promise<Methods[M]['answer']>;
+  release(): Promise<void>;
+}
+";
+
 fn declarations() -> String {
     // Times and counts are far below 2^53.
     let config = Config::new().with_large_int("number");
@@ -72,9 +91,7 @@ fn declarations() -> String {
     for (method, params, answer) in METHODS {
         writeln!(text, "  \"{method}\": {{ params: {params}; answer: {answer} }};").unwrap();
     }
-    text.push_str(
-        "}\n\n/** What a failed call rejects with. */\nexport type Failure = Error & { code: string };\n",
-    );
+    text.push_str(PORT);
     text
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Host {
     pub(crate) version: String,
     /// A Node.js that it accepts.
     pub(crate) node: String,
+    /// Whether it ships TypeScript declarations.
+    pub(crate) declarations: bool,
     /// What npm must know to install it.
     pub(crate) npm: tools::NpmOptions,
 }
@@ -123,7 +125,8 @@ fn parse(json: &str) -> Outcome<Vec<Host>> {
                 },
                 overrides: host["npm"].get("overrides").cloned(),
             };
-            Ok(Host { version: text(host, "version")?, node: text(host, "node")?, npm })
+            let declarations = host["declarations"] != false;
+            Ok(Host { version: text(host, "version")?, node: text(host, "node")?, declarations, npm })
         })
         .collect()
 }

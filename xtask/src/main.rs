@@ -14,6 +14,7 @@ mod process;
 mod semver;
 mod tidy;
 mod tools;
+mod types;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ Usage: cargo xtask TASK
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release
+  types                       TypeScript checks the plugin's JavaScript against the declarations of real hosts
   tidy                        the house rules of CONTRIBUTING.md
   fixtures record [ARGS]      a proxy that records exchanges with a server, without their secrets
   help                        this text
@@ -80,31 +82,7 @@ fn run() -> Outcome<ExitCode> {
                 package::run(&name, &profile)?;
             }
         }
-        "e2e" => {
-            let (mut host, mut matrix, mut profile) = (None, false, package::PROFILE.to_owned());
-            let mut crash = None;
-            while let Some(arg) = args.next().map_err(usage)? {
-                match arg {
-                    Long("host") => host = Some(text(&mut args)?),
-                    Long("matrix") => matrix = true,
-                    Long("crash") => {
-                        crash = Some(args.value().and_then(|value| value.parse()).map_err(usage)?);
-                    }
-                    Long("profile") => profile = text(&mut args)?,
-                    other => return Err(usage(other.unexpected())),
-                }
-            }
-            // Before minutes of building.
-            let host = host.map_or_else(e2e::newest, |version| e2e::host(&version))?;
-            let package = package::run(package::NAME, &profile)?;
-            if let Some(kills) = crash {
-                e2e::crash(&host, &package, kills)?;
-            } else if matrix {
-                e2e::matrix(&package)?;
-            } else {
-                e2e::run(&host, &package, &profile)?;
-            }
-        }
+        "e2e" => e2e_task(&mut args)?,
         "ci" => {
             let (mut fast, mut fuzz) = (false, false);
             while let Some(arg) = args.next().map_err(usage)? {
@@ -145,6 +123,10 @@ fn run() -> Outcome<ExitCode> {
             Some(Value(what)) if what == "record" => fixtures::record(args.raw_args().map_err(usage)?)?,
             _ => return Err("fixtures knows `record` only; see `cargo xtask help`".into()),
         },
+        "types" => {
+            end(&mut args)?;
+            types::run()?;
+        }
         "tidy" => {
             end(&mut args)?;
             tidy::run()?;
@@ -153,6 +135,33 @@ fn run() -> Outcome<ExitCode> {
         other => return Err(format!("there is no task {other:?}; see `cargo xtask help`")),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn e2e_task(args: &mut lexopt::Parser) -> Outcome {
+    let (mut host, mut matrix, mut profile) = (None, false, package::PROFILE.to_owned());
+    let mut crash = None;
+    while let Some(arg) = args.next().map_err(usage)? {
+        match arg {
+            Long("host") => host = Some(text(args)?),
+            Long("matrix") => matrix = true,
+            Long("crash") => {
+                crash = Some(args.value().and_then(|value| value.parse()).map_err(usage)?);
+            }
+            Long("profile") => profile = text(args)?,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    // Before minutes of building.
+    let host = host.map_or_else(e2e::newest, |version| e2e::host(&version))?;
+    let package = package::run(package::NAME, &profile)?;
+    if let Some(kills) = crash {
+        e2e::crash(&host, &package, kills)?;
+    } else if matrix {
+        e2e::matrix(&package)?;
+    } else {
+        e2e::run(&host, &package, &profile)?;
+    }
+    Ok(())
 }
 
 fn text(args: &mut lexopt::Parser) -> Outcome<String> {

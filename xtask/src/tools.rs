@@ -67,6 +67,16 @@ pub(crate) fn verdaccio(node: &Path) -> Outcome<PathBuf> {
     Ok(folder.join("node_modules").join("verdaccio").join("bin").join("verdaccio"))
 }
 
+/// The folder with TypeScript's compiler.
+pub(crate) fn typescript() -> Outcome<PathBuf> {
+    npm_install("typescript", "5.9.3", None, &NpmOptions::default())
+}
+
+/// The folder with the declarations of Node.js.
+pub(crate) fn node_types() -> Outcome<PathBuf> {
+    npm_install("@types/node", "24.19.2", None, &NpmOptions::default())
+}
+
 /// cargo-deny: the machine's, or one built below `target/tools`.
 pub(crate) fn deny() -> Outcome<PathBuf> {
     cargo_install("cargo-deny", "0.20.2")

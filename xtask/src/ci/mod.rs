@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, find, root, run as run_command, watched};
-use crate::{Outcome, e2e, fuzz, package, peers, tidy, tools};
+use crate::{Outcome, e2e, fuzz, package, peers, tidy, tools, types};
 use count::Counts;
 
 /// Runs all steps, also after one has failed: one run shows everything that is wrong.
@@ -37,6 +37,7 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
     ci.step("javascript tests", javascript_tests);
     ci.step("deny", |_| deny());
     if !fast {
+        ci.step("types", |_| types::run());
         let mut tgz = PathBuf::new();
         if ci.step("package", |_| package::run(package::NAME, package::PROFILE).map(|path| tgz = path)) {
             ci.step("e2e", |counts| {
