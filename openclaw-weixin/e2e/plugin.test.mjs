@@ -95,6 +95,16 @@ step("answers a text on the phone, typing meanwhile", async () => {
   assert.ok((await phone.typingUntilItEnds()).some(({ typing }) => typing), "typing was shown");
 });
 
+step("answers /echo itself", async () => {
+  const phone = sim.phone(OWNER);
+  const asked = model.requests.length;
+  const mark = await phone.mark();
+  await phone.send("/echo echoed", bot);
+  await phone.waitFor(/^echoed$/, mark);
+  await phone.waitFor(/^⏱ .* ms here$/, mark);
+  assert.equal(model.requests.length, asked, "the agent was not asked");
+});
+
 step("sends what the command line asks for, from the gateway", async () => {
   const phone = sim.phone(OWNER);
   const mark = await phone.mark();

@@ -1,6 +1,7 @@
 // One message from WeChat: authorise, hand it to the host's agent, send the replies, acknowledge.
 import { CHANNEL_ID, accountSettings, allowList, dmPolicy } from "./accounts.js";
 import { decideAccess } from "./access.js";
+import { answerCommand, turnTrace } from "./commands.js";
 import { approvedSenders, runReplyTurn } from "./host.js";
 import { createReplySender } from "./outbound.js";
 
@@ -24,7 +25,7 @@ export async function handleInbound(event, deps) {
   try {
     const cfg = deps.currentConfig();
     const access = await resolveAccess(cfg, message.from, deps);
-    if (access.verdict === "allowed") await runTurn(cfg, message, access, deps);
+    if (access.verdict === "allowed") await takeTurn(cfg, message, access, deps);
     else if (access.verdict === "pairing") await offerPairing(message.from, deps);
     else log.info(`[${accountId}] dropped a message: its sender is not allowed (policy ${access.policy})`);
     // A turn that the stop cut short is not over: the message stays in the journal for the next start.
@@ -101,6 +102,32 @@ export function buildContext(message, account, route, commandAuthorized) {
   };
 }
 
+/** A command of ours, or a turn of the agent. */
+async function takeTurn(cfg, message, access, deps) {
+  const { account, port, log } = deps;
+  const { accountId } = account;
+  const { from: to, timestampMs } = message;
+  const receivedAt = Date.now();
+  const ours = await answerCommand({
+    text: message.text,
+    authorized: access.commands,
+    receivedAt,
+    timestampMs,
+    reply: (text) => port.call("send.text", { accountId, to, text }),
+    toggleDebug: () => port.call("debug.toggle", { accountId }),
+  });
+  if (ours) return;
+  const debug = await port.call("debug.status", { accountId }).catch(() => false);
+  const dispatchedAt = Date.now();
+  const replies = await runTurn(cfg, message, access, deps);
+  if (debug !== true) return;
+  const text = turnTrace({ receivedAt, timestampMs, dispatchedAt, endedAt: Date.now(), replies });
+  await port.call("send.text", { accountId, to, text }).catch((error) => {
+    log.warn(`[${accountId}] debug line not sent: ${error.message}`);
+  });
+}
+
+/** Returns how many replies were delivered. */
 async function runTurn(cfg, message, access, deps) {
   const { channelRuntime, account, port, log } = deps;
   const { accountId } = account;
@@ -147,6 +174,7 @@ async function runTurn(cfg, message, access, deps) {
   } finally {
     markDispatchIdle();
   }
+  return sender.delivered();
 }
 
 /** Typing while the agent works; the addon repeats it. A failure is no reason to disturb the turn. */

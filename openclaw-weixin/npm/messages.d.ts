@@ -70,7 +70,7 @@ retry: boolean, } | { "event": "refreshed", qr: Qr, } | { "event": "redirected",
 export type AccountStart = { accountId: string, baseUrl?: string, cdnBaseUrl?: string, routeTag?: string, botAgent?: string, };
 
 /**
- * `account.stop`, `account.status` and `account.logout`.
+ * `account.stop`, `account.status`, `account.logout`, `debug.status` and `debug.toggle`.
  */
 export type AccountRef = { accountId: string, };
 
@@ -169,6 +169,8 @@ export interface Methods {
   "inbound.ack": { params: DeliveryRef; answer: null };
   "inbound.fail": { params: DeliveryFail; answer: null };
   "send.text": { params: SendText; answer: Sent };
+  "debug.status": { params: AccountRef; answer: boolean };
+  "debug.toggle": { params: AccountRef; answer: boolean };
   "typing": { params: Typing; answer: null };
 }
 

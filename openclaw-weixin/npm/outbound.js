@@ -6,10 +6,13 @@ import { CHANNEL_ID, listAccountIds, normalizeAccountId, normalizeUserId } from 
 /** Sends the payloads of one agent run; all of them carry the same run id. */
 export function createReplySender({ port, accountId, to }) {
   const runId = randomUUID();
+  let delivered = 0;
   return {
+    delivered: () => delivered,
     async deliver(payload) {
       const text = payload.text?.trim() ? payload.text : "";
       if (text) await port.call("send.text", { accountId, to, text, runId });
+      delivered += 1;
       refuseMedia(payload);
     },
   };

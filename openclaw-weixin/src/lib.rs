@@ -5,6 +5,7 @@
 // The napi macros generate the C entry points; no hand-written unsafe code.
 #![allow(unsafe_code)]
 
+mod debug;
 mod events;
 mod failure;
 mod live;

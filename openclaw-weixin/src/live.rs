@@ -8,6 +8,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use weixin_channel::ilink_client::{BotAgent, RunId, UserId};
 use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error};
 
+use crate::debug::DebugMode;
 use crate::events::Events;
 use crate::failure::Failure;
 use crate::login::Logins;
@@ -23,6 +24,7 @@ type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
 pub(crate) struct Live {
     pub(crate) channel: Channel,
     pub(crate) logins: Logins,
+    debug: DebugMode,
     open: Open,
     typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
 }
@@ -40,7 +42,8 @@ impl Live {
         let open = Open::default();
         tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));
         tokio::spawn(pass_on_statuses(channel.status_events(), events));
-        Ok(Self { channel, logins: Logins::default(), open, typing: Mutex::default() })
+        let debug = DebugMode::new(&init.state_dir);
+        Ok(Self { channel, logins: Logins::default(), debug, open, typing: Mutex::default() })
     }
 
     pub(crate) async fn start_account(&self, start: AccountStart) -> Result<(), Failure> {
@@ -129,6 +132,15 @@ impl Live {
             lock(&self.typing).remove(&key);
         }
         Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the shape of all methods")]
+    pub(crate) fn debug_status(&self, account: &AccountRef) -> Result<bool, Failure> {
+        Ok(self.debug.is_on(AccountId::new(&account.account_id).as_str()))
+    }
+
+    pub(crate) fn toggle_debug(&self, account: &AccountRef) -> Result<bool, Failure> {
+        self.debug.toggle(AccountId::new(&account.account_id).as_str())
     }
 
     pub(crate) async fn close(&self) {

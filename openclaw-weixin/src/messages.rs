@@ -118,7 +118,7 @@ pub(crate) struct AccountStart {
     pub(crate) connection: Connection,
 }
 
-/// `account.stop`, `account.status` and `account.logout`.
+/// `account.stop`, `account.status`, `account.logout`, `debug.status` and `debug.toggle`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]

@@ -69,6 +69,8 @@ impl Service for Plugin {
             "inbound.ack" => call.answer(live.ack(&call.params()?).await),
             "inbound.fail" => call.answer(live.fail(call.params()?)),
             "send.text" => call.answer(live.send_text(call.params()?).await),
+            "debug.status" => call.answer(live.debug_status(&call.params()?)),
+            "debug.toggle" => call.answer(live.toggle_debug(&call.params()?)),
             "typing" => call.answer(live.typing(call.params()?).await),
             _ => Err(Failure::new(
                 "unknown-method",

@@ -25,6 +25,8 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("inbound.ack", "DeliveryRef", "null"),
     ("inbound.fail", "DeliveryFail", "null"),
     ("send.text", "SendText", "Sent"),
+    ("debug.status", "AccountRef", "boolean"),
+    ("debug.toggle", "AccountRef", "boolean"),
     ("typing", "Typing", "null"),
 ];
 

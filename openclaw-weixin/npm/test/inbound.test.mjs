@@ -31,7 +31,7 @@ test("a turn: typing, the reply, typing off, and only then the acknowledgement",
   await handle();
   assert.deepEqual(
     port.calls.map(({ method, params }) => (method === "typing" ? `typing ${params.on}` : method)),
-    ["typing true", "send.text", "typing false", "inbound.ack"],
+    ["debug.status", "typing true", "send.text", "typing false", "inbound.ack"],
   );
   const [sent] = port.called("send.text");
   assert.equal(sent.to, "owner");
@@ -106,4 +106,38 @@ test("typing that fails disturbs nothing", async () => {
   const { handle } = setup({ port, reply: (deliver) => deliver({ text: "hello" }) });
   await handle();
   assert.equal(port.called("inbound.ack").length, 1);
+});
+
+test("a command of ours is answered without the agent, for those who may use commands", async () => {
+  const { port, handle } = setup({ message: { text: "/echo hi" }, reply: () => assert.fail("the agent was asked") });
+  await handle();
+  assert.deepEqual(port.called("send.text").map(({ text }) => text.replace(/\d+ ms/g, "N ms")), ["hi", "⏱ N ms from WeChat, N ms here"]);
+  assert.equal(port.called("inbound.ack").length, 1);
+  let asked = 0;
+  const stranger = setup({
+    message: { from: "stranger", text: "/echo hi" },
+    config: { dmPolicy: "open", allowFrom: ["*"] },
+    reply: async () => {
+      asked += 1;
+    },
+  });
+  await stranger.handle();
+  assert.equal(asked, 1);
+  assert.deepEqual(stranger.port.called("send.text"), []);
+});
+
+test("debug mode adds its line after the replies; that it cannot be sent is no failure of the turn", async () => {
+  const answers = { "debug.status": () => true };
+  const { port, handle } = setup({ port: fakePort(answers), reply: (deliver) => deliver({ text: "hello" }) });
+  await handle();
+  assert.match(port.called("send.text")[1].text, /1 reply$/);
+  let sends = 0;
+  answers["send.text"] = () => {
+    sends += 1;
+    if (sends === 2) throw new Error("budget");
+  };
+  const broken = setup({ port: fakePort(answers), reply: (deliver) => deliver({ text: "hello" }) });
+  await broken.handle();
+  assert.equal(broken.port.called("inbound.ack").length, 1);
+  assert.match(broken.log.lines.join(), /debug line not sent: budget/);
 });
