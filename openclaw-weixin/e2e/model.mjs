@@ -46,7 +46,7 @@ function lastUserText(messages) {
   const own = (texts.at(-1) ?? "")
     .replace(/^[^\n]*\(untrusted[^\n]*\):\n```json\n.*?\n```\n*/gms, "")
     .replace(/^\[message_id: .*\]$/gm, "")
-    .replace(/^\[[^\]]*\]\s/, "");
+    .replace(/^(\[[^\]]*\]\s+)+/, "");
   return own.trim().split("\n\n")[0].trim();
 }
 
