@@ -130,7 +130,9 @@ impl Client {
         &self.inner.random
     }
 
-    pub(crate) fn now(&self) -> SystemTime {
+    /// The wall clock that was [set](crate::ClientBuilder::clock).
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
         (self.inner.clock)()
     }
 

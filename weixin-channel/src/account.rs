@@ -5,6 +5,8 @@ use std::fmt;
 use ilink_client::{BotId, Credentials, Secret, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Policy;
+
 /// The local name of an account: the bot id with `@` and `.` replaced by `-` (protocol §7), safe as a file name.
 ///
 /// ```
@@ -106,6 +108,10 @@ pub struct AccountConfig {
     pub route_tag: Option<String>,
     /// Who is talking.
     pub bot_agent: Option<String>,
+    /// Whose messages are let in.
+    pub access: Policy,
+    /// Users who are always let in, beside the one who scanned.
+    pub allow_from: Vec<String>,
 }
 
 #[cfg(test)]

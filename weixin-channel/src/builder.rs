@@ -1,28 +1,32 @@
 //! How a channel is set up.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
 
 use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 
 use crate::account::AccountConfig;
+use crate::admission::{Access, PairingPolicy};
 use crate::channel::{Channel, Inner};
-use crate::delivery::Deliveries;
+use crate::delivery::{Deliveries, lanes};
 use crate::error::Error;
+use crate::inbound::InboundPolicy;
+use crate::outbound::SendPolicy;
+use crate::quote::QuoteLimits;
+use crate::quotes::Quotes;
 use crate::state::StateDir;
 use crate::store::{Durability, SqliteStore, Store};
 use crate::typing::Tickets;
-
-/// Deliveries that wait for the program to ask for them.
-const DELIVERIES: usize = 16;
 
 /// Status events that wait for a listener; one that is slower misses some and can look at the snapshot.
 const EVENTS: usize = 256;
 
 /// Settings of a [`Channel`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use = "call build() to get the channel"]
 pub struct ChannelBuilder {
     state: Option<StateDir>,
@@ -34,7 +38,16 @@ pub struct ChannelBuilder {
     hosts: HostPolicy,
     version: Option<ClientVersion>,
     agent: Option<BotAgent>,
+    sends: SendPolicy,
+    inbound: InboundPolicy,
+    quotes: Option<QuoteLimits>,
+    pairing: PairingPolicy,
+    clock: Option<Clock>,
 }
+
+/// Where the wall clock comes from.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 /// What the clients of all accounts have in common.
 pub(crate) struct Settings {
@@ -43,6 +56,31 @@ pub(crate) struct Settings {
     hosts: HostPolicy,
     version: ClientVersion,
     agent: BotAgent,
+    roots: Vec<Vec<u8>>,
+    clock: Clock,
+    pub(crate) sends: SendPolicy,
+    pub(crate) inbound: InboundPolicy,
+}
+
+impl Default for ChannelBuilder {
+    fn default() -> Self {
+        Self {
+            state: None,
+            store: None,
+            durability: Durability::default(),
+            roots: Vec::new(),
+            transport: None,
+            base_url: None,
+            hosts: HostPolicy::default(),
+            version: None,
+            agent: None,
+            sends: SendPolicy::default(),
+            inbound: InboundPolicy::default(),
+            quotes: Some(QuoteLimits::default()),
+            pairing: PairingPolicy::default(),
+            clock: None,
+        }
+    }
 }
 
 impl ChannelBuilder {
@@ -106,6 +144,36 @@ impl ChannelBuilder {
         self
     }
 
+    /// What sends keep to: budget, pace, size, Markdown, outbox.
+    pub fn sends(mut self, policy: SendPolicy) -> Self {
+        self.sends = policy;
+        self
+    }
+
+    /// What becomes of messages on their way to a handler: retries, control messages, media, retention.
+    pub fn inbound(mut self, policy: InboundPolicy) -> Self {
+        self.inbound = policy;
+        self
+    }
+
+    /// How much is kept of past messages, to know what a quote quotes; `None` keeps nothing.
+    pub fn quotes(mut self, limits: Option<QuoteLimits>) -> Self {
+        self.quotes = limits;
+        self
+    }
+
+    /// How strangers ask to be allowed.
+    pub fn pairing(mut self, policy: PairingPolicy) -> Self {
+        self.pairing = policy;
+        self
+    }
+
+    /// Where the wall clock comes from: for tests.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Clock(Arc::new(clock)));
+        self
+    }
+
     /// The channel, and the messages that come in once accounts are started.
     ///
     /// # Errors
@@ -120,10 +188,8 @@ impl ChannelBuilder {
         let transport = match self.transport {
             Some(transport) => transport,
             None => {
-                let builder = self
-                    .roots
-                    .into_iter()
-                    .fold(Client::builder(), ilink_client::ClientBuilder::root_certificates);
+                let roots = self.roots.iter().cloned();
+                let builder = roots.fold(Client::builder(), ilink_client::ClientBuilder::root_certificates);
                 builder.build()?.transport().clone()
             }
         };
@@ -133,32 +199,72 @@ impl ChannelBuilder {
             hosts: self.hosts,
             version: self.version.unwrap_or_else(ClientVersion::own),
             agent: self.agent.unwrap_or_default(),
+            roots: self.roots,
+            clock: self.clock.unwrap_or_default(),
+            sends: self.sends,
+            inbound: self.inbound,
         };
         // An unusable base URL is better known now than at the first login.
         settings.client(&AccountConfig::default())?;
-        let (deliveries, receiver) = mpsc::channel(DELIVERIES);
+        let (lanes, deliveries) = lanes();
+        let quotes = Quotes::open(&state, self.quotes);
+        let access = Access::new(state.clone(), self.pairing);
         let channel = Channel::from_inner(Inner {
             state,
             store,
             settings,
-            deliveries,
+            lanes,
+            quotes,
+            access,
+            sends: Mutex::default(),
+            remote: OnceLock::new(),
             events: broadcast::channel(EVENTS).0,
             running: tokio::sync::Mutex::default(),
             statuses: Mutex::new(HashMap::new()),
             open: Mutex::default(),
             tickets: Tickets::default(),
         });
-        Ok((channel, Deliveries(receiver)))
+        Ok((channel, deliveries))
+    }
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(SystemTime::now))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
     }
 }
 
 impl Settings {
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn roots(&self) -> &[Vec<u8>] {
+        &self.roots
+    }
+
     pub(crate) fn client(&self, config: &AccountConfig) -> Result<Client, Error> {
         let agent = config.bot_agent.as_deref().map_or_else(|| self.agent.clone(), BotAgent::new);
         let mut builder = Client::builder()
             .transport(self.transport.clone())
             .hosts(self.hosts.clone())
             .client_version(self.version)
+            .clock({
+                let clock = self.clock.clone();
+                move || clock.now()
+            })
             .bot_agent(agent);
         if let Some(url) = config.base_url.as_ref().or(self.base_url.as_ref()) {
             builder = builder.base_url(url);

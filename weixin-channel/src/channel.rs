@@ -2,23 +2,28 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use ilink_client::{Bot, Client};
+use ilink_client::{Bot, Client, UserId};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use weixin_media::Remote;
 
 use crate::account::{Account, AccountConfig, AccountId};
+use crate::admission::Access;
 use crate::builder::{ChannelBuilder, Settings};
-use crate::delivery::Delivery;
+use crate::delivery::Lanes;
 use crate::error::Error;
+use crate::intake::Intake;
 use crate::monitor::Monitor;
 use crate::open::OpenDeliveries;
+use crate::outbound::{AccountSends, SendPolicy};
+use crate::quotes::Quotes;
 use crate::state::StateDir;
 use crate::status::{AccountStatus, LinkState, StatusCell};
-use crate::store::Store;
+use crate::store::{DeadLetter, Entry, Ledger, Store};
 use crate::typing::Tickets;
 
 /// How long a stop waits for a monitor before it is cut off (invariant 10).
@@ -56,7 +61,11 @@ pub(crate) struct Inner {
     pub(crate) state: StateDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
-    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) lanes: Lanes,
+    pub(crate) quotes: Quotes,
+    pub(crate) access: Access,
+    pub(crate) sends: Mutex<HashMap<AccountId, Arc<AccountSends>>>,
+    pub(crate) remote: OnceLock<Remote>,
     pub(crate) events: broadcast::Sender<AccountStatus>,
     pub(crate) running: tokio::sync::Mutex<HashMap<AccountId, Running>>,
     pub(crate) statuses: Mutex<HashMap<AccountId, StatusCell>>,
@@ -71,6 +80,8 @@ pub(crate) struct Running {
     bot: Bot,
     /// Dropping it stops the monitor, as sending `true` does.
     stop: watch::Sender<bool>,
+    /// Dead letters that were put back.
+    requeue: mpsc::UnboundedSender<Entry>,
     task: JoinHandle<()>,
 }
 
@@ -131,20 +142,29 @@ impl Channel {
         let lock = self.inner.state.lock(id)?;
         self.take_over(id).await?;
         let (stop, stopped) = watch::channel(false);
+        let (wake, woken) = mpsc::unbounded_channel();
+        let intake = Intake {
+            account: account.clone(),
+            config: config.clone(),
+            store: self.inner.store.clone(),
+            channel: WeakChannel(Arc::downgrade(&self.inner)),
+            lanes: self.inner.lanes.clone(),
+            open: self.open_deliveries(id),
+        };
         let monitor = Monitor {
             account: id.clone(),
             bot: bot.clone(),
             store: self.inner.store.clone(),
             state: self.inner.state.clone(),
             status: self.status_cell(id),
-            channel: WeakChannel(Arc::downgrade(&self.inner)),
-            deliveries: self.inner.deliveries.clone(),
-            open: self.open_deliveries(id),
+            policy: self.inner.settings.inbound.clone(),
+            intake,
+            requeued: woken,
             stop: stopped,
             lock,
         };
         let task = tokio::spawn(monitor.run());
-        all.insert(id.clone(), Running { account, config, bot, stop, task });
+        all.insert(id.clone(), Running { account, config, bot, stop, requeue: wake, task });
         Ok(())
     }
 
@@ -176,7 +196,40 @@ impl Channel {
     pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
         self.stop(id).await;
         self.inner.state.remove_account(id)?;
+        self.inner.access.forget(id)?;
+        self.inner.quotes.forget(id);
         self.inner.store.forget(id).await
+    }
+
+    /// The messages of an account that were given up, oldest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn dead_letters(&self, id: &AccountId) -> Result<Vec<DeadLetter>, Error> {
+        self.inner.store.dead_letters(id).await
+    }
+
+    /// Puts a dead letter back: it is delivered as if it were new, behind what its user has written since. False if
+    /// there is no such dead letter.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub async fn requeue(&self, id: &AccountId, letter: i64) -> Result<bool, Error> {
+        let Some(entry) = self.inner.store.requeue(id, letter).await? else { return Ok(false) };
+        self.update_status(id, |status| status.dead = status.dead.saturating_sub(1));
+        if let Some(running) = self.inner.running.lock().await.get(id) {
+            // A monitor that has ended leaves it to its successor, which reads the journal.
+            let _ = running.requeue.send(entry);
+        }
+        Ok(true)
+    }
+
+    /// What was sent to a user since they last wrote, and how much more may be.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn ledger(&self, id: &AccountId, user: &UserId) -> Result<Ledger, Error> {
+        self.inner.store.ledger(id, user).await
     }
 
     /// How an account is doing.
@@ -234,15 +287,24 @@ impl Channel {
         Ok(self.client_for(config)?.bot(credentials)?)
     }
 
-    /// What the official plugin left: its cursor and context tokens go into the journal the first time.
+    /// What the official plugin left: its cursor and context tokens go into the journal the first time, and again if it
+    /// has been used in between.
     async fn take_over(&self, id: &AccountId) -> Result<(), Error> {
-        if self.inner.store.cursor(id).await?.is_some() {
-            return Ok(());
+        let state = &self.inner.state;
+        let known = self.inner.store.cursor(id).await?;
+        let found = state.read_cursor(id)?;
+        if let Some((cursor, updated)) = &known {
+            // Our own copies are written after the journal, so their age alone says nothing.
+            let foreign = found.as_ref().is_some_and(|(found, modified)| found != cursor && modified > updated);
+            if !foreign {
+                return Ok(());
+            }
+            tracing::info!(account = %id, "another program has polled this account since: going on from its cursor");
         }
-        let cursor = self.inner.state.read_cursor(id)?.unwrap_or_default();
-        let tokens = self.inner.state.read_context_tokens(id)?;
+        let cursor = found.map(|(cursor, _)| cursor).unwrap_or_default();
+        let tokens = state.read_context_tokens(id)?;
         let tokens: Vec<_> = tokens.into_iter().map(|(user, token)| (user.into(), token.into())).collect();
-        self.inner.store.take_over(id, &cursor, &tokens).await
+        self.inner.store.take_over(id, &cursor, &tokens, self.now()).await
     }
 
     fn open_deliveries(&self, id: &AccountId) -> Arc<OpenDeliveries> {
@@ -258,8 +320,37 @@ impl Channel {
             .clone()
     }
 
-    pub(crate) fn note_outbound(&self, id: &AccountId) {
-        self.status_cell(id).update(|status| status.last_outbound = Some(SystemTime::now()));
+    pub(crate) async fn running(&self) -> Vec<AccountId> {
+        self.inner.running.lock().await.keys().cloned().collect()
+    }
+
+    pub(crate) fn update_status(&self, id: &AccountId, change: impl FnOnce(&mut AccountStatus)) {
+        self.status_cell(id).update(change);
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.inner.settings.now()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    pub(crate) fn send_policy(&self) -> &SendPolicy {
+        &self.inner.settings.sends
+    }
+
+    pub(crate) fn quotes(&self) -> &Quotes {
+        &self.inner.quotes
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.access
+    }
+
+    pub(crate) fn account_sends(&self, id: &AccountId) -> Arc<AccountSends> {
+        let mut all = self.inner.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(id.clone()).or_default().clone()
     }
 }
 

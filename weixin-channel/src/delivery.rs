@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ilink_client::RunId;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendError;
 use weixin_media::Source;
 
 use crate::account::AccountId;
@@ -11,7 +13,7 @@ use crate::channel::Channel;
 use crate::error::Error;
 use crate::inbound::Inbound;
 use crate::open::OpenDeliveries;
-use crate::outbound::SendReport;
+use crate::outbound::{Reply, SendReport, Turn};
 use crate::store::Store;
 
 /// A message that waits for its acknowledgement.
@@ -26,6 +28,11 @@ pub struct Delivery {
     pub id: i64,
     /// The message.
     pub inbound: Inbound,
+    /// It did not wait for its user's turn: another message of theirs may be with a handler
+    /// ([`InboundPolicy::control`](crate::InboundPolicy::control)).
+    pub control: bool,
+    /// A handler had it before and did not acknowledge it, in this process or in one that has ended since.
+    pub redelivered: bool,
     pub(crate) channel: Channel,
     pub(crate) settler: Option<Settler>,
 }
@@ -54,12 +61,17 @@ impl Delivery {
         self.give_back(reason.into());
     }
 
-    /// Answers with a text.
+    /// Answers.
     ///
     /// # Errors
-    /// As [`Channel::send_text`].
-    pub async fn reply(&self, text: &str) -> Result<SendReport, Error> {
-        self.channel.send_text(&self.account, self.inbound.from.as_str(), text, None).await
+    /// As [`Channel::send`].
+    pub async fn reply(&self, reply: impl Into<Reply>) -> Result<SendReport, Error> {
+        self.channel.send(&self.account, self.inbound.from.as_str(), reply).await
+    }
+
+    /// Answers bit by bit. All sends of a run carry its id, one of your own.
+    pub fn turn(&self, run: impl Into<RunId>) -> Turn {
+        self.channel.turn(&self.account, self.inbound.from.as_str(), run)
     }
 
     /// Answers with media; the caption goes first, as a text of its own.
@@ -101,11 +113,41 @@ impl fmt::Debug for Delivery {
 
 /// The messages of all accounts that run in a channel; from [`ChannelBuilder::build`](crate::ChannelBuilder::build).
 #[derive(Debug)]
-pub struct Deliveries(pub(crate) mpsc::Receiver<Delivery>);
+pub struct Deliveries {
+    control: mpsc::Receiver<Delivery>,
+    normal: mpsc::Receiver<Delivery>,
+}
+
+/// The other end of [`Deliveries`].
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    control: mpsc::Sender<Delivery>,
+    normal: mpsc::Sender<Delivery>,
+}
+
+/// Deliveries that wait for the program to ask for them.
+const WAITING: usize = 16;
+
+pub(crate) fn lanes() -> (Lanes, Deliveries) {
+    let (control, control_end) = mpsc::channel(WAITING);
+    let (normal, normal_end) = mpsc::channel(WAITING);
+    (Lanes { control, normal }, Deliveries { control: control_end, normal: normal_end })
+}
+
+impl Lanes {
+    pub(crate) async fn reserve(&self, control: bool) -> Result<mpsc::Permit<'_, Delivery>, SendError<()>> {
+        if control { self.control.reserve().await } else { self.normal.reserve().await }
+    }
+}
 
 impl Deliveries {
-    /// The next message; `None` once the channel is gone. Cancel-safe.
+    /// The next message, control messages first; `None` once the channel is gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<Delivery> {
-        self.0.recv().await
+        tokio::select! {
+            biased;
+            Some(delivery) = self.control.recv() => Some(delivery),
+            Some(delivery) = self.normal.recv() => Some(delivery),
+            else => None,
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ilink_client::UserId;
+
 use crate::account::AccountId;
+use crate::outbound::{Refusal, Target};
 
 /// Why a call failed. `Display` is one sentence that names the thing and says what to do.
 #[derive(Debug)]
@@ -56,8 +59,30 @@ pub enum Error {
         accepted: usize,
         /// Of how many.
         of: usize,
-        /// Why the next one was not.
-        source: ilink_client::Error,
+        /// Why the first of the others was not.
+        source: Box<Error>,
+    },
+    /// No more may be sent to this user now: by our own counting, or because the server refused.
+    Refused {
+        /// Why, as far as our own counting tells (field note 2).
+        reason: Refusal,
+        /// The account.
+        account: AccountId,
+        /// The user.
+        user: UserId,
+        /// What the server said; `None` if it was not asked.
+        source: Option<Box<ilink_client::Error>>,
+    },
+    /// There is nothing in the reply that could be sent.
+    EmptyReply,
+    /// There is no account to run, or to send from.
+    NoAccounts,
+    /// Several accounts could send to this user.
+    AmbiguousAccount {
+        /// The user, as given.
+        user: String,
+        /// The accounts.
+        candidates: Vec<AccountId>,
     },
     /// No state folder was given, and the environment names none.
     NoStateDir,
@@ -78,16 +103,35 @@ impl Error {
             Self::NoContext { .. } => "no-context",
             Self::NoStateDir => "no-state-dir",
             Self::Media(_) => "media-failed",
-            Self::Client(error) | Self::Partial { source: error, .. } => match error.kind() {
+            Self::Refused { reason, .. } => reason.as_str(),
+            Self::EmptyReply => "invalid-input",
+            Self::NoAccounts => "no-accounts",
+            Self::AmbiguousAccount { .. } => "ambiguous-account",
+            Self::Partial { source, .. } => source.code(),
+            Self::Client(error) => match error.kind() {
                 Kind::InvalidInput => "invalid-input",
                 Kind::HostNotAllowed => "host-not-allowed",
                 Kind::Connect => "unreachable",
                 Kind::Timeout => "timed-out",
                 Kind::Login => "login-failed",
                 Kind::Api if error.is_stale_session() => "needs-login",
+                Kind::Api if error.is_bad_argument() => "bad-target",
                 Kind::Api => "rejected",
                 _ => "bad-answer",
             },
+        }
+    }
+
+    pub(crate) fn refused(
+        target: &Target,
+        reason: Refusal,
+        source: Option<ilink_client::Error>,
+    ) -> Self {
+        Self::Refused {
+            reason,
+            account: target.account.clone(),
+            user: target.user.clone(),
+            source: source.map(Box::new),
         }
     }
 
@@ -133,9 +177,27 @@ impl fmt::Display for Error {
             Self::Partial { accepted, of, source } => {
                 write!(f, "only {accepted} of {of} parts of the message were accepted: {source}")
             }
+            Self::Refused { reason, account, user, source } => {
+                write!(f, "account {account} cannot send to {user} now: {reason}")?;
+                source.as_deref().map_or(Ok(()), |source| answer(source, f))
+            }
+            Self::EmptyReply => f.write_str("there is nothing in the reply: give it a text or media"),
+            Self::AmbiguousAccount { user, candidates } => {
+                let names: Vec<&str> = candidates.iter().map(AccountId::as_str).collect();
+                write!(f, "several accounts could write to {user}: name one of {}", names.join(", "))
+            }
+            Self::NoAccounts => f.write_str("no account is logged in here: log in by QR code first"),
             Self::NoStateDir => f.write_str("no state folder: give one, or set OPENCLAW_STATE_DIR"),
         }
     }
+}
+
+/// The server's own words; its refusals look alike (field note 2).
+fn answer(error: &ilink_client::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let code = |name, code: Option<i64>| code.map(|code| format!("{name} {code}"));
+    let errmsg = error.errmsg().filter(|text| !text.is_empty()).map(|text| format!("errmsg {text:?}"));
+    let said = [code("ret", error.ret()), code("errcode", error.errcode()), errmsg];
+    write!(f, " (the server said: {})", said.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 impl std::error::Error for Error {
@@ -144,7 +206,9 @@ impl std::error::Error for Error {
             Self::State { source, .. } => Some(source),
             Self::Store(source) => Some(&**source),
             Self::Media(source) => Some(source),
-            Self::Client(source) | Self::Partial { source, .. } => Some(source),
+            Self::Client(source) => Some(source),
+            Self::Partial { source, .. } => Some(&**source),
+            Self::Refused { source, .. } => source.as_deref().map(|source| source as _),
             _ => None,
         }
     }

@@ -1,12 +1,17 @@
 //! Media of an account: through the CDN that its settings name.
 
-use ilink_client::RunId;
-use weixin_media::{Media, Source};
+use std::path::{Path, PathBuf};
+
+use ilink_client::wire::MessageItem;
+use weixin_media::codec::{MediaKind, Sniffed, convert_voice};
+use weixin_media::{Media, MediaRef, Remote};
 
 use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::outbound::SendReport;
+use crate::inbound::{Inbound, InboundMedia, MediaPolicy, SavedMedia};
+use crate::outbound::{Attachment, Origin, Target};
+use crate::store::Entry;
 
 impl Channel {
     /// Uploads and downloads of an account.
@@ -32,33 +37,132 @@ impl Channel {
         })
     }
 
-    /// Sends media to a user: image, video or file, by its bytes. A caption goes first, as a text of its own
-    /// (protocol §5), so that it arrives even where the media does not.
+    /// Fetches one piece of media into a folder, under a safe name of its own; a voice message in SILK becomes WAV, so
+    /// that an agent can hear it. What is there already is not fetched again.
     ///
     /// # Errors
-    /// As [`send_text`](Self::send_text), and [`Error::Media`] if the upload fails.
-    pub async fn send_media(
+    /// [`Error::Media`] if it cannot be had, or is larger than `max_size` bytes; [`Error::State`] if the folder cannot
+    /// be written.
+    pub async fn save_media(
         &self,
         account: &AccountId,
-        to: &str,
-        source: impl Into<Source>,
-        caption: &str,
-        run: Option<&RunId>,
-    ) -> Result<SendReport, Error> {
-        let mut report = SendReport { parts: Vec::new() };
-        if !caption.trim().is_empty() {
-            report = self.send_text(account, to, caption, run).await?;
+        media: &MediaRef,
+        folder: &Path,
+        max_size: u64,
+    ) -> Result<SavedMedia, Error> {
+        let service = self.media(account).await?;
+        crate::state::make_dir(folder)?;
+        let path = tempfile::Builder::new()
+            .prefix("")
+            .rand_bytes(12)
+            .tempfile_in(folder)
+            .map_err(Error::state(folder, "write to"))?
+            .into_temp_path()
+            .to_path_buf();
+        if media.kind() == MediaKind::Voice {
+            let bytes = service.download(media).max_size(max_size).to_bytes().await?;
+            return save_voice(media, bytes, &path);
         }
-        let (user, token) = self.context(account, to).await?;
-        let media = self.media(account).await?;
-        let uploaded = media.upload(&user, source).await?;
-        let bot = self.bot(account).await?;
-        let mut request = bot.send_item(&user, uploaded.to_item()).context_token(token);
-        if let Some(run) = run {
-            request = request.run_id(run);
+        let saved = service.download(media).max_size(max_size).to_file(&path).await?;
+        let name = media.file_name(&saved.sniffed);
+        let path = with_extension(saved.path, &saved.sniffed)?;
+        Ok(SavedMedia { path, mime: saved.sniffed.mime, name, size: saved.size })
+    }
+
+    /// Fetches the media of a message, if the policy wants it before the handler. What cannot be had is said in the
+    /// text, and does not hold up the message.
+    pub(crate) async fn fetch_media(&self, account: &AccountId, entry: &Entry, inbound: &mut Inbound) {
+        let MediaPolicy::Eager { max_size } = self.inner().settings.inbound.media else { return };
+        let folder = self.quotes().media_dir(account).unwrap_or_else(|| self.state().media_dir(account));
+        for n in 0..inbound.attachments.len() {
+            let media = &inbound.attachments[n].media;
+            let saved = self.save_media(account, media, &folder, max_size).await;
+            if let Err(error) = &saved {
+                tracing::warn!(%account, id = entry.id, %error, "media could not be fetched");
+            }
+            inbound.attachments[n].saved = Some(saved.map_err(|error| error.to_string()));
         }
-        report.parts.push(request.await?);
-        self.note_outbound(account);
-        Ok(report)
+        inbound.retell();
+        self.quotes().received_media(account, inbound, self.now());
+    }
+
+    /// Uploads what a reply carries.
+    pub(crate) async fn upload(&self, target: &Target, attachment: Attachment) -> Result<MessageItem, Error> {
+        let media = self.media(&target.account).await?;
+        let mut name = attachment.name;
+        // Held until the upload is over.
+        let mut downloaded = None;
+        let source = match attachment.origin {
+            Origin::Source(source) => source,
+            Origin::Url(url) => {
+                let folder = tempfile::tempdir().map_err(Error::state(std::env::temp_dir(), "write to"))?;
+                let file = self.remote()?.download(url).to_file(folder.path().join("media")).await?;
+                name = name.or(Some(file.name));
+                downloaded = Some(folder);
+                file.path.into()
+            }
+        };
+        let mut upload = media.upload(&target.user, source);
+        if let Some(name) = name {
+            upload = upload.name(name);
+        }
+        if attachment.as_file {
+            upload = upload.as_file();
+        }
+        let uploaded = upload.await?;
+        drop(downloaded);
+        Ok(uploaded.to_item())
+    }
+
+    /// For URLs that an agent gave.
+    fn remote(&self) -> Result<&Remote, Error> {
+        let inner = self.inner();
+        if let Some(remote) = inner.remote.get() {
+            return Ok(remote);
+        }
+        let roots = inner.settings.roots().iter().cloned();
+        let remote = roots.fold(Remote::builder(), |builder, pem| builder.root_certificates(pem)).build()?;
+        Ok(inner.remote.get_or_init(|| remote))
+    }
+}
+
+fn save_voice(media: &MediaRef, bytes: bytes::Bytes, path: &Path) -> Result<SavedMedia, Error> {
+    let voice = match convert_voice(bytes.clone()) {
+        Ok(voice) => voice,
+        Err(error) => {
+            // An agent may still know what to do with the original.
+            tracing::warn!(%error, "a voice message stays as it came");
+            let found = weixin_media::codec::sniff(&bytes, None);
+            let path = with_extension(path.to_owned(), &found)?;
+            std::fs::write(&path, &bytes).map_err(Error::state(&path, "write"))?;
+            return Ok(SavedMedia { name: media.file_name(&found), path, mime: found.mime, size: bytes.len() as u64 });
+        }
+    };
+    let path = path.with_extension(&voice.extension);
+    std::fs::write(&path, &voice.bytes).map_err(Error::state(&path, "write"))?;
+    let name = format!("voice.{}", voice.extension);
+    Ok(SavedMedia { path, mime: voice.mime, name, size: voice.bytes.len() as u64 })
+}
+
+/// Programs that open the file go by its extension.
+fn with_extension(path: PathBuf, sniffed: &Sniffed) -> Result<PathBuf, Error> {
+    let Some(extension) = &sniffed.extension else { return Ok(path) };
+    let named = path.with_extension(extension);
+    if path.exists() {
+        std::fs::rename(&path, &named).map_err(Error::state(&path, "rename"))?;
+    }
+    Ok(named)
+}
+
+impl InboundMedia {
+    /// What stands for it in the text if it could not be fetched.
+    pub(crate) fn failure(&self) -> Option<&'static str> {
+        let failed = matches!(self.saved, Some(Err(_)));
+        failed.then(|| match self.media.kind() {
+            MediaKind::Image => "[图片: 下载失败]",
+            MediaKind::Video => "[视频: 下载失败]",
+            MediaKind::Voice => "[语音: 下载失败]",
+            _ => "[文件: 下载失败]",
+        })
     }
 }

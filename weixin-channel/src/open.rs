@@ -21,22 +21,23 @@ pub(crate) struct OpenDeliveries(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    entries: BTreeMap<i64, Entry>,
+    /// With a flag for control messages.
+    entries: BTreeMap<i64, (Entry, bool)>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
     monitor: Option<mpsc::UnboundedSender<Settled>>,
 }
 
 impl OpenDeliveries {
     /// A monitor begins: it hears of every delivery that is settled from now on, and is given those that are open.
-    pub(crate) fn attach(&self, monitor: mpsc::UnboundedSender<Settled>) -> Vec<Entry> {
+    pub(crate) fn attach(&self, monitor: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
         let mut state = self.lock();
         state.monitor = Some(monitor);
         state.entries.values().cloned().collect()
     }
 
     /// A message goes to a handler.
-    pub(crate) fn add(&self, entry: Entry) {
-        self.lock().entries.insert(entry.id, entry);
+    pub(crate) fn add(&self, entry: Entry, control: bool) {
+        self.lock().entries.insert(entry.id, (entry, control));
     }
 
     /// It is taken care of.
@@ -51,7 +52,7 @@ impl OpenDeliveries {
 
     fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
         let mut state = self.lock();
-        if let (Some(entry), Some(monitor)) = (state.entries.remove(&id), &state.monitor) {
+        if let (Some((entry, _)), Some(monitor)) = (state.entries.remove(&id), &state.monitor) {
             // A monitor that has ended no longer listens; its successor reads the journal.
             let _ = monitor.send(what(entry));
         }

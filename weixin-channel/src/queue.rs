@@ -1,6 +1,6 @@
-//! Whose turn it is: order within a peer, peers in parallel (invariant 2).
+//! Whose turn it is: order within a peer, peers in parallel, control messages past them (invariant 2).
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use ilink_client::UserId;
 use tokio::time::Instant;
@@ -13,8 +13,12 @@ pub(crate) struct Queues {
     peers: HashMap<UserId, Peer>,
     /// Peers with a message to give out, longest waiting first.
     ready: VecDeque<UserId>,
-    /// Peers whose first message failed and waits.
-    retries: BTreeSet<(Instant, UserId)>,
+    /// Messages that do not wait for their peer's turn.
+    control: VecDeque<Entry>,
+    /// Those of them that are with a handler, or wait to be tried again.
+    control_open: HashSet<i64>,
+    /// What failed and waits, by when it is tried again.
+    retries: BTreeMap<(Instant, i64), Retry>,
     open: usize,
     in_flight: usize,
 }
@@ -24,6 +28,12 @@ struct Peer {
     waiting: VecDeque<Entry>,
     /// A message is with a handler, or waits to be tried again: the ones behind it wait too.
     busy: bool,
+}
+
+#[derive(Debug)]
+enum Retry {
+    Peer(UserId),
+    Control(Box<Entry>),
 }
 
 impl Queues {
@@ -37,11 +47,21 @@ impl Queues {
         peer.waiting.push_back(entry);
     }
 
+    /// Adds a message that does not wait: neither for its peer's turn, nor for a free handler.
+    pub(crate) fn push_control(&mut self, entry: Entry) {
+        self.open += 1;
+        self.control.push_back(entry);
+    }
+
     /// Adds a message that is with a handler already, from before a restart.
-    pub(crate) fn push_in_flight(&mut self, entry: &Entry) {
+    pub(crate) fn push_in_flight(&mut self, entry: &Entry, control: bool) {
         self.open += 1;
         self.in_flight += 1;
-        self.peers.entry(entry.peer.clone()).or_default().busy = true;
+        if control {
+            self.control_open.insert(entry.id);
+        } else {
+            self.peers.entry(entry.peer.clone()).or_default().busy = true;
+        }
     }
 
     /// Messages that are not done.
@@ -49,50 +69,58 @@ impl Queues {
         self.open
     }
 
-    /// Messages that are with a handler.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// True if [`pop`](Self::pop) has something.
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// The next message to give out; its peer is busy from now on.
-    pub(crate) fn pop(&mut self) -> Option<Entry> {
+    /// The next message to give out, with at most `limit` at once, control messages aside; its peer is busy from now
+    /// on. The flag says whether it is a control message.
+    pub(crate) fn pop(&mut self, limit: usize) -> Option<(Entry, bool)> {
+        if let Some(entry) = self.control.pop_front() {
+            self.control_open.insert(entry.id);
+            self.in_flight += 1;
+            return Some((entry, true));
+        }
+        if self.in_flight >= limit {
+            return None;
+        }
         let user = self.ready.pop_front()?;
         let peer = self.peers.get_mut(&user)?;
         let entry = peer.waiting.pop_front()?;
         peer.busy = true;
         self.in_flight += 1;
-        Some(entry)
+        Some((entry, false))
     }
 
     /// The message that was with a handler is done, or dead: its peer's next one may go.
-    pub(crate) fn settle(&mut self, user: &UserId) {
+    pub(crate) fn settle(&mut self, entry: &Entry) {
         self.open = self.open.saturating_sub(1);
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.release(user);
+        if !self.control_open.remove(&entry.id) {
+            self.release(&entry.peer);
+        }
     }
 
     /// The message that was with a handler is tried again at a later time, before its peer's others.
     pub(crate) fn retry(&mut self, entry: Entry, at: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.retries.insert((at, entry.peer.clone()));
-        self.peers.entry(entry.peer.clone()).or_default().waiting.push_front(entry);
+        let key = (at, entry.id);
+        if self.control_open.contains(&entry.id) {
+            self.retries.insert(key, Retry::Control(Box::new(entry)));
+        } else {
+            self.retries.insert(key, Retry::Peer(entry.peer.clone()));
+            self.peers.entry(entry.peer.clone()).or_default().waiting.push_front(entry);
+        }
     }
 
-    /// When the next waiting peer is to be tried again.
+    /// When the next message that failed is to be tried again.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
-        self.retries.first().map(|(at, _)| *at)
+        self.retries.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Makes those ready whose time has come.
     pub(crate) fn wake(&mut self, now: Instant) {
-        while self.retries.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, user)) = self.retries.pop_first() {
-                self.release(&user);
+        while self.next_retry().is_some_and(|at| at <= now) {
+            match self.retries.pop_first() {
+                Some((_, Retry::Peer(user))) => self.release(&user),
+                Some((_, Retry::Control(entry))) => self.control.push_back(*entry),
+                None => {}
             }
         }
     }
@@ -115,11 +143,11 @@ mod tests {
     use super::*;
 
     fn entry(id: i64, peer: &str) -> Entry {
-        Entry { id, peer: UserId::from(peer), raw: String::new(), attempts: 0 }
+        Entry { id, peer: UserId::from(peer), raw: String::new(), attempts: 0, dispatched: false }
     }
 
     fn pop(queues: &mut Queues) -> Option<i64> {
-        queues.pop().map(|entry| entry.id)
+        queues.pop(9).map(|(entry, _)| entry.id)
     }
 
     #[test]
@@ -129,12 +157,28 @@ mod tests {
             queues.push(entry(id, peer));
         }
         assert_eq!((pop(&mut queues), pop(&mut queues), pop(&mut queues)), (Some(1), Some(3), None));
-        queues.settle(&UserId::from("a"));
+        queues.settle(&entry(1, "a"));
         assert_eq!((pop(&mut queues), pop(&mut queues)), (Some(2), None));
-        queues.settle(&UserId::from("b"));
+        queues.settle(&entry(3, "b"));
         queues.push(entry(5, "b"));
         assert_eq!(pop(&mut queues), Some(5));
-        assert_eq!((queues.open(), queues.in_flight()), (3, 2));
+        assert_eq!((queues.open(), queues.in_flight), (3, 2));
+    }
+
+    #[test]
+    fn control_messages_wait_for_nobody() {
+        let mut queues = Queues::default();
+        queues.push(entry(1, "a"));
+        queues.push(entry(2, "a"));
+        assert_eq!(queues.pop(1), Some((entry(1, "a"), false)));
+        queues.push_control(entry(3, "a"));
+        assert_eq!(queues.pop(1), Some((entry(3, "a"), true)));
+        queues.settle(&entry(3, "a"));
+        assert_eq!(queues.pop(1), None, "the turn goes on");
+        queues.settle(&entry(1, "a"));
+        assert_eq!(queues.pop(1), Some((entry(2, "a"), false)));
+        queues.settle(&entry(2, "a"));
+        assert_eq!((queues.open(), queues.in_flight), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -142,14 +186,27 @@ mod tests {
         let mut queues = Queues::default();
         queues.push(entry(1, "a"));
         queues.push(entry(2, "a"));
-        let first = queues.pop().unwrap();
+        let (first, _) = queues.pop(9).unwrap();
         let at = Instant::now() + Duration::from_secs(1);
         queues.retry(first, at);
         queues.push(entry(3, "a"));
         assert_eq!((pop(&mut queues), queues.next_retry()), (None, Some(at)));
         queues.wake(at);
         assert_eq!(pop(&mut queues), Some(1));
-        queues.settle(&UserId::from("a"));
+        queues.settle(&entry(1, "a"));
         assert_eq!(pop(&mut queues), Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_control_message_is_tried_again() {
+        let mut queues = Queues::default();
+        queues.push_control(entry(1, "a"));
+        let (first, _) = queues.pop(0).unwrap();
+        let at = Instant::now() + Duration::from_secs(1);
+        queues.retry(first, at);
+        assert_eq!(queues.pop(0), None);
+        queues.wake(at);
+        assert_eq!(queues.pop(0), Some((entry(1, "a"), true)));
+        assert_eq!((queues.open(), queues.in_flight), (1, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! How an account is doing: as a snapshot, and as events when it changes.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast;
 
@@ -25,6 +25,14 @@ pub struct AccountStatus {
     pub last_outbound: Option<SystemTime>,
     /// Messages in the journal that are not done.
     pub pending: usize,
+    /// Messages that were given up and wait to be looked at ([`Channel::dead_letters`](crate::Channel::dead_letters)).
+    pub dead: usize,
+    /// Sends that wait for their user's next message ([`Channel::outbox`](crate::Channel::outbox)).
+    pub outbox: usize,
+    /// What is sent since is accepted without a name and perhaps never shown (field note 1).
+    pub suppressed_since: Option<SystemTime>,
+    /// A message came that was written this much later than it is here: the clock of this machine is slow.
+    pub clock_behind: Option<Duration>,
 }
 
 /// The state of an account's link.
@@ -70,6 +78,10 @@ impl AccountStatus {
             last_inbound: None,
             last_outbound: None,
             pending: 0,
+            dead: 0,
+            outbox: 0,
+            suppressed_since: None,
+            clock_behind: None,
         }
     }
 }
@@ -90,12 +102,15 @@ impl StatusCell {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the status; a change of state or error is an event, a new time stamp is not.
+    /// Changes the status; a change of state, error or health is an event, a new time stamp or count is not.
     pub(crate) fn update(&self, change: impl FnOnce(&mut AccountStatus)) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = (status.state, status.last_error.clone());
+        let health = |status: &AccountStatus| {
+            (status.state, status.suppressed_since, status.clock_behind.is_some())
+        };
+        let (before, error) = (health(&status), status.last_error.clone());
         change(&mut status);
-        if (status.state, &status.last_error) != (before.0, &before.1) {
+        if (health(&status), &status.last_error) != (before, &error) {
             // Nobody has to listen.
             let _ = self.events.send(status.clone());
         }

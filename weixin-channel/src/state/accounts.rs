@@ -253,7 +253,7 @@ mod tests {
         let id = AccountId::new("aaaaaaaaaaaa@im.bot");
         assert_eq!(state.account_ids().unwrap(), std::slice::from_ref(&id));
         assert_eq!(state.account(&id).unwrap().unwrap().token.expose(), "old");
-        assert_eq!(state.read_cursor(&id).unwrap().unwrap().as_str(), "c1");
+        assert_eq!(state.read_cursor(&id).unwrap().unwrap().0.as_str(), "c1");
     }
 
     #[test]

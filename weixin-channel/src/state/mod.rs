@@ -5,6 +5,7 @@ mod files;
 mod lock;
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Sync, keep_aside, make_dir, read_json, write_json};
 use ilink_client::Cursor;
@@ -55,6 +56,11 @@ impl StateDir {
         self.channel_dir().join("channel.sqlite")
     }
 
+    /// Where fetched media of an account lies: below the folder that OpenClaw's agents may read.
+    pub(crate) fn media_dir(&self, id: &AccountId) -> PathBuf {
+        self.root.join("media/inbound/openclaw-weixin").join(id.as_str())
+    }
+
     fn accounts_dir(&self) -> PathBuf {
         self.channel_dir().join("accounts")
     }
@@ -73,18 +79,17 @@ impl StateDir {
         probe.map(drop).map_err(Error::state(self.channel_dir(), "write to"))
     }
 
-    /// The cursor as the official plugin stored it.
-    pub(crate) fn read_cursor(&self, id: &AccountId) -> Result<Option<Cursor>, Error> {
+    /// The cursor as the official plugin stored it, and when.
+    pub(crate) fn read_cursor(&self, id: &AccountId) -> Result<Option<(Cursor, SystemTime)>, Error> {
         let raw = id.bot_id();
         let old = self.root.join("agents/default/sessions/.openclaw-weixin-sync/default.json");
         for path in
             [self.account_file(id.as_str(), ".sync.json"), self.account_file(raw.as_str(), ".sync.json"), old]
         {
             if let Some(json) = files::read_json(&path)? {
-                return Ok(json["get_updates_buf"]
-                    .as_str()
-                    .filter(|text| !text.is_empty())
-                    .map(Cursor::from));
+                let modified = std::fs::metadata(&path).and_then(|data| data.modified());
+                let cursor = json["get_updates_buf"].as_str().filter(|text| !text.is_empty());
+                return Ok(cursor.map(|text| (Cursor::from(text), modified.unwrap_or(UNIX_EPOCH))));
             }
         }
         Ok(None)

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use ilink_fixtures::Endpoint;
-use weixin_channel::ilink_client::{BoxFuture, ContextToken, Cursor, UserId};
-use weixin_channel::store::{DeadLetter, Entry, NewEntry, SqliteStore, Store};
+use weixin_channel::ilink_client::{ContextToken, Cursor, UserId};
+use weixin_channel::store::{
+    Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore, Store,
+};
 use weixin_channel::{AccountConfig, AccountId, Error};
 
 use crate::{Lab, next};
@@ -25,65 +28,40 @@ impl Failing {
     }
 }
 
+/// Passes a method on to the store below; one marked `fails` fails first, as often as it is to.
+macro_rules! pass_on {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $answer:ty $(, $fails:ident)?;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $type),*) -> Answer<'a, $answer> {
+            Box::pin(async move {
+                $(self.$fails()?;)?
+                self.below.$name($($arg),*).await
+            })
+        }
+    )*};
+}
+
 impl Store for Failing {
-    fn cursor<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Result<Option<Cursor>, Error>> {
-        self.below.cursor(account)
-    }
-    fn take_over<'a>(
-        &'a self,
-        account: &'a AccountId,
-        cursor: &'a Cursor,
-        tokens: &'a [(UserId, ContextToken)],
-    ) -> BoxFuture<'a, Result<(), Error>> {
-        self.below.take_over(account, cursor, tokens)
-    }
-    fn ingest<'a>(
-        &'a self,
-        account: &'a AccountId,
-        cursor: &'a Cursor,
-        entries: &'a [NewEntry],
-    ) -> BoxFuture<'a, Result<Vec<Entry>, Error>> {
-        Box::pin(async move {
-            self.fails()?;
-            self.below.ingest(account, cursor, entries).await
-        })
-    }
-    fn pending<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Result<Vec<Entry>, Error>> {
-        self.below.pending(account)
-    }
-    fn done<'a>(&'a self, account: &'a AccountId, id: i64) -> BoxFuture<'a, Result<(), Error>> {
-        self.below.done(account, id)
-    }
-    fn failed<'a>(
-        &'a self,
-        account: &'a AccountId,
-        id: i64,
-        reason: &'a str,
-        dead: bool,
-    ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            self.fails()?;
-            self.below.failed(account, id, reason, dead).await
-        })
-    }
-    fn dead_letters<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Result<Vec<DeadLetter>, Error>> {
-        self.below.dead_letters(account)
-    }
-    fn context_token<'a>(
-        &'a self,
-        account: &'a AccountId,
-        user: &'a str,
-    ) -> BoxFuture<'a, Result<Option<(UserId, ContextToken)>, Error>> {
-        self.below.context_token(account, user)
-    }
-    fn context_tokens<'a>(
-        &'a self,
-        account: &'a AccountId,
-    ) -> BoxFuture<'a, Result<Vec<(UserId, ContextToken)>, Error>> {
-        self.below.context_tokens(account)
-    }
-    fn forget<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Result<(), Error>> {
-        self.below.forget(account)
+    pass_on! {
+        cursor(account: &'a AccountId) -> Option<(Cursor, SystemTime)>;
+        take_over(account: &'a AccountId, cursor: &'a Cursor, tokens: &'a [(UserId, ContextToken)], now: SystemTime) -> ();
+        ingest(account: &'a AccountId, cursor: &'a Cursor, entries: &'a [NewEntry], now: SystemTime) -> Vec<Entry>, fails;
+        pending(account: &'a AccountId) -> Vec<Entry>;
+        dispatched(account: &'a AccountId, id: i64) -> ();
+        done(account: &'a AccountId, id: i64) -> ();
+        failed(account: &'a AccountId, id: i64, reason: &'a str, dead: bool) -> (), fails;
+        dead_letters(account: &'a AccountId) -> Vec<DeadLetter>;
+        requeue(account: &'a AccountId, id: i64) -> Option<Entry>;
+        context_token(account: &'a AccountId, user: &'a str) -> Option<(UserId, ContextToken)>;
+        context_tokens(account: &'a AccountId) -> Vec<(UserId, ContextToken)>;
+        ledger(account: &'a AccountId, user: &'a UserId) -> Ledger;
+        note_send(account: &'a AccountId, user: &'a UserId, bytes: u64, now: SystemTime) -> ();
+        health(account: &'a AccountId) -> Health;
+        set_health(account: &'a AccountId, health: Health) -> ();
+        enqueue(account: &'a AccountId, items: &'a [NewOutboxItem], cap: u32) -> bool;
+        outbox(account: &'a AccountId) -> Vec<OutboxItem>;
+        dequeue(account: &'a AccountId, id: i64) -> ();
+        prune(account: &'a AccountId, retention: &'a Retention, now: SystemTime) -> u64;
+        forget(account: &'a AccountId) -> ();
     }
 }
 

@@ -5,15 +5,19 @@
 #[path = "../../../ilink-client/tests/it/in_process.rs"]
 mod in_process;
 
+mod delivery_notes;
 mod failing_store;
 mod inbound;
 mod outbound;
 mod setup;
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use ilink_fixtures::{BotInfo, Simulator};
+use ilink_fixtures::{BotInfo, IN_PROCESS_EPOCH_MS, Simulator};
 use tempfile::TempDir;
+use tokio::time::Instant;
+use weixin_channel::access::Policy;
+use weixin_channel::store::{Durability, SqliteStore, conformance};
 use weixin_channel::{AccountConfig, AccountId, Channel, ChannelBuilder, Deliveries, Delivery, LinkState};
 
 use crate::in_process::{BASE_URL, InProcess};
@@ -29,40 +33,59 @@ pub(crate) struct Lab {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     pub(crate) account: AccountId,
+    start: Instant,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let lab = Self::empty();
-        let bot = lab.simulator.add_bot(USER);
-        lab.with_account(&bot)
+        let mut lab = Self::empty();
+        lab.add_account(USER);
+        lab
     }
 
     pub(crate) fn empty() -> Self {
         let simulator = Simulator::builder().in_process();
-        Self { simulator, folder: tempfile::tempdir().unwrap(), account: AccountId::new("none") }
+        Self { simulator, folder: tempfile::tempdir().unwrap(), account: AccountId::new("none"), start: Instant::now() }
     }
 
-    fn with_account(mut self, bot: &BotInfo) -> Self {
+    /// One more bot, logged in too; it is the lab's account from now on.
+    pub(crate) fn add_account(&mut self, user: &str) -> AccountId {
+        let bot = self.simulator.add_bot(user);
+        self.log_in(&bot);
+        self.account.clone()
+    }
+
+    fn log_in(&mut self, bot: &BotInfo) {
         self.account = AccountId::new(&bot.bot_id);
         let accounts = self.folder.path().join("openclaw-weixin/accounts");
         std::fs::create_dir_all(&accounts).unwrap();
         let json = serde_json::json!({ "token": bot.token, "baseUrl": BASE_URL, "userId": bot.user_id });
         std::fs::write(accounts.join(format!("{}.json", self.account)), json.to_string()).unwrap();
-        self
     }
 
     pub(crate) fn builder(&self) -> ChannelBuilder {
         let transport = InProcess(self.simulator.clone());
-        Channel::builder().state_dir(self.folder.path()).base_url(BASE_URL).transport(transport)
+        // The simulator's clock.
+        let (start, epoch) = (self.start, UNIX_EPOCH + Duration::from_millis(IN_PROCESS_EPOCH_MS));
+        Channel::builder()
+            .state_dir(self.folder.path())
+            .base_url(BASE_URL)
+            .transport(transport)
+            .clock(move || epoch + start.elapsed())
+    }
+
+    /// An account that lets everybody in.
+    pub(crate) fn config(&self) -> AccountConfig {
+        let mut config = AccountConfig::default();
+        config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
+        config.access = Policy::Open;
+        config
     }
 
     /// A channel whose account runs.
     pub(crate) async fn start(&self) -> (Channel, Deliveries) {
         let (channel, deliveries) = self.builder().build().unwrap();
-        let mut config = AccountConfig::default();
-        config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
-        channel.start(&self.account, config).await.unwrap();
+        channel.start(&self.account, self.config()).await.unwrap();
         (channel, deliveries)
     }
 
@@ -89,4 +112,17 @@ pub(crate) async fn until(channel: &Channel, account: &AccountId, state: LinkSta
     while channel.status(account).state != state {
         tokio::time::timeout(PATIENCE, events.recv()).await.expect("the state did not come").unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_stores_of_this_crate_do_what_a_store_does() {
+    conformance::check(async || SqliteStore::in_memory().unwrap()).await;
+    let folder = TempDir::new().unwrap();
+    let count = std::cell::Cell::new(0);
+    conformance::check(async || {
+        count.set(count.get() + 1);
+        let path = folder.path().join(format!("{}.sqlite", count.get()));
+        SqliteStore::open(&path, Durability::PowerLoss).unwrap()
+    })
+    .await;
 }

@@ -63,7 +63,8 @@ async fn a_refusal_is_an_error_and_says_how_far_it_got() {
     lab.simulator.fault(refused(), Endpoint::SendMessage, 1);
     let error = delivery.reply(&"字".repeat(5_000)).await.unwrap_err();
     assert!(
-        error.to_string().starts_with("only 1 of 2 parts of the message were accepted: sendmessage: ret -2"),
+        error.to_string().starts_with("only 1 of 2 parts of the message were accepted: account ")
+            && error.to_string().ends_with("try again (the server said: ret -2)"),
         "{error}"
     );
 }

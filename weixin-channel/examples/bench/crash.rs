@@ -1,0 +1,143 @@
+//! A process that handles messages is killed at random moments, over and over.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ilink_fixtures::Simulator;
+use weixin_channel::Channel;
+
+use crate::{Outcome, lab, option};
+
+/// Users who write at the same time.
+const USERS: usize = 8;
+
+/// How long the last process may take for what the killed ones left.
+const DRAIN: Duration = Duration::from_secs(60);
+
+pub fn run(args: &[&str]) -> Outcome {
+    let (kills, seed) = (option(args, "--kills", 1_000)?, option(args, "--seed", 1)?);
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(parent(kills, seed))
+}
+
+/// Kills, and counts.
+async fn parent(kills: u64, seed: u64) -> Outcome {
+    let simulator = Simulator::start().await?;
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    File::create(&log)?;
+    let bot = simulator.add_bot(lab::USER);
+    lab::log_in(folder.path(), &bot)?;
+    let users: Vec<String> = (0..USERS).map(|n| format!("o9cq8bench{n:04}@im.wechat")).collect();
+
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut sent, begin) = (0_u64, Instant::now());
+    let mut send = |sent: &mut u64| {
+        let user = &users[usize::try_from(*sent).unwrap_or(0) % USERS];
+        simulator.phone(user).writing_to(&bot.bot_id).send_text(&format!("m{sent}"));
+        *sent += 1;
+    };
+    for _ in 0..kills {
+        let mut child = spawn(&simulator.url(), folder.path(), &log)?;
+        // From before it is up to well into its work.
+        let alive = Duration::from_micros(random.u64(1_000..60_000));
+        let until = Instant::now() + alive;
+        while Instant::now() < until {
+            send(&mut sent);
+            tokio::time::sleep(Duration::from_micros(random.u64(500..4_000))).await;
+        }
+        child.kill()?;
+        child.wait()?;
+    }
+    let mut child = spawn(&simulator.url(), folder.path(), &log)?;
+    let deadline = Instant::now() + DRAIN;
+    let report = loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let report = Report::read(&log)?;
+        if report.acknowledged.len() as u64 >= sent || Instant::now() > deadline {
+            break report;
+        }
+    };
+    child.kill()?;
+    child.wait()?;
+
+    println!("{kills} kills in {} s, {sent} messages from {USERS} users", begin.elapsed().as_secs());
+    println!("handled          {}", report.handled.len());
+    println!("acknowledged     {}", report.acknowledged.len());
+    println!("handled again    {} (killed between the beginning of a turn and its acknowledgement)", report.again);
+    println!("lost             {}", sent - report.handled.len() as u64);
+    println!("after their acknowledgement {}", report.after);
+    println!("out of order     {}", report.disorder);
+    let lost = sent != report.handled.len() as u64 || sent != report.acknowledged.len() as u64;
+    if lost || report.after > 0 || report.disorder > 0 {
+        return Err("messages were lost, or handled after their acknowledgement, or out of order".into());
+    }
+    Ok(())
+}
+
+fn spawn(url: &str, folder: &Path, log: &Path) -> std::io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .arg("crash-child")
+        .args([url.as_ref(), folder.as_os_str(), log.as_os_str()])
+        .stdin(Stdio::null())
+        .spawn()
+}
+
+/// What the children wrote down.
+#[derive(Default)]
+struct Report {
+    handled: HashSet<u64>,
+    acknowledged: HashSet<u64>,
+    /// Handled more than once, before an acknowledgement was known.
+    again: u64,
+    /// Handled after the acknowledgement was known.
+    after: u64,
+    /// Begun before an earlier message of the same user.
+    disorder: u64,
+}
+
+impl Report {
+    fn read(log: &Path) -> std::io::Result<Self> {
+        let mut report = Self::default();
+        let mut last: HashMap<u64, u64> = HashMap::new();
+        for line in fs::read_to_string(log)?.lines() {
+            let Some((what, number)) = line.split_once(' ') else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            if what == "acknowledged" {
+                report.acknowledged.insert(number);
+                continue;
+            }
+            report.after += u64::from(report.acknowledged.contains(&number));
+            let new = report.handled.insert(number);
+            report.again += u64::from(!new);
+            let last = last.entry(number % USERS as u64).or_default();
+            report.disorder += u64::from(new && number < *last);
+            *last = number.max(*last);
+        }
+        Ok(report)
+    }
+}
+
+/// Handles messages until it is killed. Each line of the log is one write at its end.
+#[tokio::main(flavor = "current_thread")]
+pub async fn child(url: &str, folder: &str, log: &str) -> Outcome {
+    let mut log = OpenOptions::new().append(true).open(log)?;
+    let builder = Channel::builder().state_dir(folder).base_url(url).sends(lab::unlimited());
+    let (channel, mut deliveries) = builder.build()?;
+    for account in channel.accounts()? {
+        channel.start(&account.id, lab::open()).await?;
+    }
+    while let Some(delivery) = deliveries.next().await {
+        let number = delivery.inbound.text.trim_start_matches('m').to_owned();
+        log.write_all(format!("handled {number}\n").as_bytes())?;
+        // A turn takes its time.
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(..1_500))).await;
+        delivery.ack().await?;
+        log.write_all(format!("acknowledged {number}\n").as_bytes())?;
+    }
+    Ok(())
+}

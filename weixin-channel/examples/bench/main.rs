@@ -1,0 +1,41 @@
+//! What `cargo xtask bench crash|channel|faults` runs.
+
+mod crash;
+mod faults;
+mod idle;
+mod lab;
+mod throughput;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// What a benchmark ends with.
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["crash", rest @ ..] => crash::run(rest),
+        ["crash-child", url, folder, log] => crash::child(url, folder, log),
+        ["channel", rest @ ..] => throughput::run(rest).and_then(|()| idle::run()),
+        ["idle-child", url, folder] => idle::child(url, folder),
+        ["idle-simulator"] => idle::simulator(),
+        ["faults"] => faults::run(),
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | faults".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The value of `--name N`.
+fn option(args: &[&str], name: &str, default: u64) -> Result<u64, Box<dyn Error + Send + Sync>> {
+    let Some(at) = args.iter().position(|arg| *arg == name) else { return Ok(default) };
+    let value = args.get(at + 1).ok_or_else(|| format!("{name} wants a number"))?;
+    value.parse().map_err(|_| format!("{name} wants a number, not {value:?}").into())
+}

@@ -1,0 +1,92 @@
+//! What becomes of messages on their way to a handler.
+
+use std::time::Duration;
+
+use crate::store::Retention;
+
+/// What inbound messages are handled by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InboundPolicy {
+    /// With so many messages of an account not done, its polling pauses; 1,000.
+    pub max_open: usize,
+    /// So many handlers of one account at once, control messages aside; 64.
+    pub max_in_flight: usize,
+    /// A message that failed so often becomes a dead letter; 5.
+    pub max_attempts: u32,
+    /// The pause before a failed message is tried again, doubled each time; 2 s.
+    pub retry_delay: Duration,
+    /// The first words of messages that do not wait for their user's turn, compared without regard to case; `/stop`,
+    /// `/approve`, `停止` (field note 8).
+    pub control: Vec<String>,
+    /// When media is fetched.
+    pub media: MediaPolicy,
+    /// How long what is settled stays in the journal.
+    pub retention: Retention,
+}
+
+/// When the media of a message is fetched. Never before its sender is authorised (field note 27).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MediaPolicy {
+    /// When the handler asks for it.
+    #[default]
+    Lazy,
+    /// Before the handler is given the message. Media that cannot be had does not hold up its message: the text says
+    /// so in its place.
+    Eager {
+        /// Larger media is not fetched; bytes.
+        max_size: u64,
+    },
+}
+
+impl Default for InboundPolicy {
+    fn default() -> Self {
+        Self {
+            max_open: 1_000,
+            max_in_flight: 64,
+            max_attempts: 5,
+            retry_delay: Duration::from_secs(2),
+            control: ["/stop", "/approve", "停止"].map(str::to_owned).to_vec(),
+            media: MediaPolicy::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl InboundPolicy {
+    /// True for a message that does not wait for its user's turn.
+    pub(crate) fn is_control(&self, raw: &str) -> bool {
+        // Most messages hold none of the words; they are not parsed for it. JSON may spell them otherwise.
+        let lower = raw.to_lowercase();
+        let may = raw.contains("\\u") || self.control.iter().any(|word| lower.contains(&word.to_lowercase()));
+        may && super::Inbound::from_json(raw).is_some_and(|inbound| {
+            let first = inbound.text.split_whitespace().next().unwrap_or_default().to_lowercase();
+            self.control.iter().any(|word| word.to_lowercase() == first)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_8_the_control_lane() {
+        let policy = InboundPolicy::default();
+        let control = |text: &str| {
+            let text = serde_json::to_string(text).unwrap();
+            policy.is_control(&format!(
+                r#"{{"from_user_id":"u","item_list":[{{"type":1,"text_item":{{"text":{text}}}}}]}}"#
+            ))
+        };
+        for text in ["/stop", " /STOP now", "停止", "/approve ab12 allow-once"] {
+            assert!(control(text), "{text}");
+        }
+        for text in ["please /stop", "/stopping", "停止吧", "hello"] {
+            assert!(!control(text), "{text}");
+        }
+        let escaped = r#"{"from_user_id":"u","item_list":[{"type":1,"text_item":{"text":"\u505c\u6b62"}}]}"#;
+        assert!(policy.is_control(escaped));
+    }
+}

@@ -1,0 +1,98 @@
+//! From the journal to a handler: authorise, resolve the quote, fetch media, hand over. Runs beside the poll.
+
+use std::sync::Arc;
+
+use ilink_client::UserId;
+
+use crate::access::Verdict;
+use crate::account::{Account, AccountConfig, AccountId};
+use crate::channel::{Channel, WeakChannel};
+use crate::delivery::{Delivery, Lanes, Settler};
+use crate::error::Error;
+use crate::inbound::Inbound;
+use crate::open::OpenDeliveries;
+use crate::store::{Entry, Store};
+
+/// What it takes to hand over messages of one account.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    pub(crate) account: Account,
+    pub(crate) config: AccountConfig,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) channel: WeakChannel,
+    pub(crate) lanes: Lanes,
+    pub(crate) open: Arc<OpenDeliveries>,
+}
+
+/// What became of a message on its way.
+#[derive(Debug)]
+pub(crate) enum Passage {
+    /// A handler has it.
+    Delivered,
+    /// Nobody is to be given it: it is done.
+    Dropped(Entry),
+    /// It cannot be read: it is dead.
+    Unreadable(Entry),
+    /// It could not be prepared, for a reason that may pass.
+    Failed(Entry, String),
+    /// The channel is gone.
+    Gone,
+}
+
+impl Intake {
+    pub(crate) async fn pass(self, entry: Entry, control: bool) -> Passage {
+        let Some(mut inbound) = Inbound::from_json(&entry.raw) else { return Passage::Unreadable(entry) };
+        let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
+        match self.admit(&channel, &inbound.from).await {
+            Ok(true) => {}
+            Ok(false) => return Passage::Dropped(entry),
+            Err(error) => return Passage::Failed(entry, error.to_string()),
+        }
+        let id = self.id();
+        channel.quotes().received(id, &mut inbound, channel.now());
+        channel.fetch_media(id, &entry, &mut inbound).await;
+        // A channel that is gone has nobody who could handle a message; one that is kept alive here would never go.
+        drop(channel);
+        let Ok(permit) = self.lanes.reserve(control).await else { return Passage::Gone };
+        let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
+        if let Err(error) = self.store.dispatched(id, entry.id).await {
+            tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
+        }
+        let delivery = Delivery {
+            account: id.clone(),
+            id: entry.id,
+            inbound,
+            control,
+            redelivered: entry.dispatched,
+            channel,
+            settler: Some(Settler { store: self.store.clone(), open: self.open.clone() }),
+        };
+        self.open.add(entry, control);
+        permit.send(delivery);
+        Passage::Delivered
+    }
+
+    fn id(&self) -> &AccountId {
+        &self.account.id
+    }
+
+    /// Authorise, then act (invariant 5): false for a sender who is not allowed. One who may ask to be is sent a code.
+    async fn admit(&self, channel: &Channel, sender: &UserId) -> Result<bool, Error> {
+        match channel.access().decide(&self.account, &self.config, sender)? {
+            Verdict::Allowed { .. } => Ok(true),
+            Verdict::Pair => {
+                if let Some(text) = channel.access().request(self.id(), sender, channel.now())? {
+                    // A stranger who cannot be told gets the same code the next time.
+                    if let Err(error) = channel.send_text(self.id(), sender.as_str(), &text, None).await {
+                        tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
+                    }
+                }
+                Ok(false)
+            }
+            _ => {
+                tracing::info!(account = %self.id(), "a message was dropped: its sender is not allowed");
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! An answer that comes bit by bit.
+
+pub use ilink_client::wire::ToolStatus;
+use ilink_client::RunId;
+
+use super::policy::{Importance, Refusal};
+use super::reply::{Part, Reply};
+use super::{SendReport, waits};
+use crate::account::AccountId;
+use crate::channel::Channel;
+use crate::error::Error;
+
+/// One agent run that answers bit by bit: blocks, signs of tools at work, then the final answer.
+///
+/// The last send that the user's message allows is kept for the final answer (field note 3): blocks for which there is
+/// no send left wait and are put before it. [`finish`](Self::finish) must be called, or they are not sent.
+#[derive(Debug)]
+#[must_use = "blocks that wait are sent by finish()"]
+pub struct Turn {
+    channel: Channel,
+    account: AccountId,
+    to: String,
+    run: RunId,
+    held: Vec<String>,
+}
+
+impl Channel {
+    /// Begins to answer a user bit by bit. All sends of a run carry its id, one of your own.
+    pub fn turn(&self, account: &AccountId, to: &str, run: impl Into<RunId>) -> Turn {
+        Turn {
+            channel: self.clone(),
+            account: account.clone(),
+            to: to.to_owned(),
+            run: run.into(),
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Turn {
+    /// A part of the answer. `None` if it waits for the end.
+    ///
+    /// # Errors
+    /// As [`Channel::send`], but for a refusal: the block then waits.
+    pub async fn block(&mut self, text: impl Into<String>) -> Result<Option<SendReport>, Error> {
+        let text = text.into();
+        // What waits goes first.
+        if self.held.is_empty() && !text.trim().is_empty() {
+            let reply = Reply::text(&*text).run(&self.run);
+            match self.channel.send_as(&self.account, &self.to, reply, Importance::Block).await {
+                Ok(report) => return Ok(Some(report)),
+                Err(error) if waits(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.held.push(text);
+        Ok(None)
+    }
+
+    /// Shows that a tool starts; `call` is the same at its end. False if it is not shown: it never costs the answer
+    /// its send (field note 37), and a failure of it is nobody's business.
+    pub async fn tool_started(&self, tool: &str, call: &str) -> bool {
+        self.progress(Reply::tool_started(tool, call)).await
+    }
+
+    /// Shows how a tool ended.
+    pub async fn tool_ended(&self, tool: &str, call: &str, status: ToolStatus) -> bool {
+        self.progress(Reply::tool_ended(tool, call, status)).await
+    }
+
+    async fn progress(&self, sign: Reply) -> bool {
+        let sent = self.channel.send_as(&self.account, &self.to, sign.run(&self.run), Importance::Progress).await;
+        if let Err(error) = &sent {
+            tracing::debug!(account = %self.account, %error, "tool progress is not shown");
+        }
+        sent.is_ok()
+    }
+
+    /// The final answer, with the blocks that wait before it. Nothing at all is no error here: there may have been
+    /// blocks enough.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn finish(self, reply: impl Into<Reply>) -> Result<SendReport, Error> {
+        let mut reply = reply.into();
+        reply.run.get_or_insert(self.run);
+        if !self.held.is_empty() {
+            let mut text = self.held.join("\n\n");
+            if let Some(Part::Text(first)) = reply.parts.first_mut() {
+                text.push_str("\n\n");
+                first.insert_str(0, &text);
+            } else {
+                reply.parts.insert(0, Part::Text(text));
+            }
+        }
+        if reply.is_empty() {
+            return Ok(SendReport::default());
+        }
+        self.channel.send(&self.account, &self.to, reply).await
+    }
+}
+
+impl Error {
+    /// Why a send was refused, where it was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { reason, .. } => Some(*reason),
+            Self::Partial { source, .. } => source.refusal(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What was written before, for quotes of it. Nothing here keeps a message from its handler or a send from its report.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ilink_client::wire::{ItemKind, MessageItem};
+use ilink_client::{MessageId, UserId};
+
+use crate::account::AccountId;
+use crate::error::Error;
+use crate::inbound::Inbound;
+use crate::quote::{
+    Direction, QuoteLimits, QuoteStore, StoredMedia, StoredMessage, reference, resolve,
+};
+use crate::state::StateDir;
+
+/// The quote store, if one is wanted and could be opened.
+#[derive(Debug)]
+pub(crate) struct Quotes {
+    store: Option<QuoteStore>,
+}
+
+impl Quotes {
+    /// Opens the store; what is wrong with it is logged, and quotes are then known by what they bring themselves.
+    pub(crate) fn open(state: &StateDir, limits: Option<QuoteLimits>) -> Self {
+        let store = limits.and_then(|limits| match QuoteStore::open(state, limits) {
+            Ok(store) => Some(store),
+            Err(error) => {
+                tracing::warn!(%error, "quotes of past messages will not be known until the next start");
+                None
+            }
+        });
+        Self { store }
+    }
+
+    /// Resolves the quote of a message, and remembers the message itself.
+    pub(crate) fn received(&self, account: &AccountId, inbound: &mut Inbound, now: SystemTime) {
+        let now = millis(now);
+        inbound.quote = reference(&inbound.message)
+            .map(|quoted| resolve(quoted, self.store.as_ref(), account, &inbound.from, now));
+        self.remember_inbound(account, inbound, now);
+    }
+
+    /// Remembers where the media of a message lies now.
+    pub(crate) fn received_media(&self, account: &AccountId, inbound: &Inbound, now: SystemTime) {
+        if inbound.attachments.iter().any(|attachment| matches!(attachment.saved, Some(Ok(_)))) {
+            self.remember_inbound(account, inbound, millis(now));
+        }
+    }
+
+    fn remember_inbound(&self, account: &AccountId, inbound: &Inbound, now: i64) {
+        let Some(message_id) = inbound.message_id else { return };
+        let saved = inbound.attachments.iter().find_map(|attachment| attachment.saved.as_ref()?.as_ref().ok());
+        let media = saved.map(|saved| StoredMedia {
+            path: Some(saved.path.clone()),
+            mime: Some(saved.mime.essence_str().to_owned()),
+            name: Some(saved.name.clone()),
+            size: Some(saved.size),
+        });
+        let message = StoredMessage {
+            message_id,
+            direction: Direction::Inbound,
+            body: inbound.text.clone(),
+            media,
+            created_at_ms: inbound.time_ms.unwrap_or(now),
+        };
+        self.record(account, &inbound.from, &message);
+    }
+
+    /// Remembers what was sent.
+    pub(crate) fn sent(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        message_id: MessageId,
+        item: &MessageItem,
+        now: SystemTime,
+    ) {
+        let body = match item.kind() {
+            // Signs of tools at work are nothing that one quotes.
+            ItemKind::ToolCallStart(_) | ItemKind::ToolCallResult(_) | ItemKind::Unknown(_) => return,
+            _ => item.text().unwrap_or_else(|| crate::inbound::label(item)).to_owned(),
+        };
+        let message = StoredMessage {
+            message_id,
+            direction: Direction::Outbound,
+            body,
+            media: None,
+            created_at_ms: millis(now),
+        };
+        self.record(account, user, &message);
+    }
+
+    fn record(&self, account: &AccountId, user: &UserId, message: &StoredMessage) {
+        self.try_to("record", |store| store.record(account, user, message));
+    }
+
+    pub(crate) fn prune(&self, now: SystemTime) {
+        self.try_to("prune", |store| store.prune(millis(now)));
+    }
+
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.try_to("forget", |store| store.forget(account));
+    }
+
+    fn try_to(&self, what: &str, work: impl FnOnce(&QuoteStore) -> Result<(), Error>) {
+        if let Some(Err(error)) = self.store.as_ref().map(work) {
+            tracing::warn!(%error, what, "the quote store failed");
+        }
+    }
+
+    /// Where fetched media lies: with what quotes need, which has its limits and is pruned.
+    pub(crate) fn media_dir(&self, account: &AccountId) -> Option<std::path::PathBuf> {
+        self.store.as_ref().map(|store| store.media_dir(account))
+    }
+}
+
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,91 @@
+//! The tables, and how older files become what this version wants.
+
+use rusqlite::Connection;
+
+use crate::error::Error;
+
+/// A step for each version: a new file takes them all, an older one those that it lacks.
+const STEPS: &[&str] = &[
+    "
+    CREATE TABLE cursors (account TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE context_tokens (
+        account TEXT NOT NULL, user TEXT NOT NULL, token TEXT NOT NULL, updated_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, user)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX context_tokens_folded ON context_tokens (account, user COLLATE NOCASE);
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, key TEXT NOT NULL, peer TEXT NOT NULL,
+        raw TEXT NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+        reason TEXT, received_ms INTEGER NOT NULL, UNIQUE (account, key)
+    ) STRICT;
+    CREATE INDEX journal_open ON journal (account, state, id) WHERE state <> 1;
+    ",
+    "
+    ALTER TABLE cursors ADD COLUMN updated_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE journal ADD COLUMN content TEXT;
+    CREATE INDEX journal_content ON journal (account, content, received_ms) WHERE content IS NOT NULL;
+    CREATE INDEX journal_age ON journal (account, received_ms) WHERE state IN (1, 2);
+    CREATE TABLE ledger (
+        account TEXT NOT NULL, user TEXT NOT NULL, inbound_ms INTEGER, sends INTEGER NOT NULL DEFAULT 0,
+        send_ms INTEGER, bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, user)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE health (
+        account TEXT PRIMARY KEY, ids_seen INTEGER NOT NULL, suppressed_ms INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, user TEXT NOT NULL,
+        client_id TEXT NOT NULL, item TEXT NOT NULL, run TEXT, created_ms INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_user ON outbox (account, user, id);
+    ",
+];
+
+/// All tables with rows of an account.
+pub(super) const TABLES: [&str; 6] =
+    ["cursors", "context_tokens", "journal", "ledger", "health", "outbox"];
+
+/// Brings a file to this version's format.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = usize::try_from(version).ok().and_then(|version| STEPS.get(version..)) else {
+        return Err(Error::NewerStore(version));
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in missing {
+        transaction.execute_batch(step)?;
+    }
+    let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    transaction.pragma_update(None, "user_version", newest)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_rows() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.execute("INSERT INTO cursors VALUES ('a', 'c1')", []).unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        let (cursor, updated): (String, i64) = connection
+            .query_row("SELECT cursor, updated_ms FROM cursors", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!((cursor.as_str(), updated), ("c1", 0));
+    }
+
+    #[test]
+    fn a_newer_file_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        assert_eq!(migrate(&mut connection).unwrap_err().code(), "store-newer");
+    }
+}
