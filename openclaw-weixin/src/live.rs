@@ -221,7 +221,8 @@ impl From<AccountStatus> for Status {
 
 impl From<Connection> for AccountConfig {
     fn from(connection: Connection) -> Self {
-        let mut config = Self::default();
+        // The host decides who may write (access.js).
+        let mut config = Self::default().open();
         config.base_url = connection.base_url;
         config.cdn_base_url = connection.cdn_base_url;
         config.route_tag = connection.route_tag;

@@ -110,8 +110,19 @@ pub struct AccountConfig {
     pub bot_agent: Option<String>,
     /// Whose messages are let in.
     pub access: Policy,
-    /// Users who are always let in, beside the one who scanned.
+    /// Users who are let in beside the one who scanned; `*` is everybody where [`access`](Self::access) is
+    /// [`Policy::Open`].
     pub allow_from: Vec<String>,
+}
+
+impl AccountConfig {
+    /// Lets everybody in: for bots that are meant for that, and for hosts that decide themselves.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.access = Policy::Open;
+        self.allow_from = vec!["*".to_owned()];
+        self
+    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,6 @@ impl Channel {
     pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
         self.stop(id).await;
         self.inner.state.remove_account(id)?;
-        self.inner.access.forget(id)?;
         self.inner.quotes.forget(id);
         self.inner.store.forget(id).await
     }
@@ -295,7 +294,8 @@ impl Channel {
         let found = state.read_cursor(id)?;
         if let Some((cursor, updated)) = &known {
             // Our own copies are written after the journal, so their age alone says nothing.
-            let foreign = found.as_ref().is_some_and(|(found, modified)| found != cursor && modified > updated);
+            let foreign =
+                found.as_ref().is_some_and(|(found, modified)| found != cursor && modified > updated);
             if !foreign {
                 return Ok(());
             }

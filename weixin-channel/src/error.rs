@@ -122,11 +122,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn refused(
-        target: &Target,
-        reason: Refusal,
-        source: Option<ilink_client::Error>,
-    ) -> Self {
+    pub(crate) fn refused(target: &Target, reason: Refusal, source: Option<ilink_client::Error>) -> Self {
         Self::Refused {
             reason,
             account: target.account.clone(),

@@ -114,8 +114,8 @@ where
         account: delivery.account.clone(),
         to: delivery.inbound.from.as_str().to_owned(),
     };
-    let handled = handler(delivery.inbound.clone(), responder).await;
-    match handled.map_err(|error| error.into().to_string()) {
+    let result = handler(delivery.inbound.clone(), responder).await;
+    match result.map_err(|error| error.into().to_string()) {
         Ok(()) => {
             if let Err(error) = delivery.ack().await {
                 tracing::warn!(%error, "a handled message was not journalled as done");

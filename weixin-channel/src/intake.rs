@@ -89,7 +89,7 @@ impl Intake {
                 }
                 Ok(false)
             }
-            _ => {
+            Verdict::Refused => {
                 tracing::info!(account = %self.id(), "a message was dropped: its sender is not allowed");
                 Ok(false)
             }

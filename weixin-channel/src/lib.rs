@@ -34,8 +34,8 @@ pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use delivery::{Deliveries, Delivery};
 pub use error::Error;
-pub use ilink_client;
 pub use handler::Responder;
+pub use ilink_client;
 pub use inbound::{Inbound, InboundMedia, InboundPolicy, MediaPolicy, SavedMedia};
 pub use login::{ChannelLogin, ChannelLoginEvent};
 pub use outbound::{

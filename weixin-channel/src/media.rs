@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use ilink_client::wire::MessageItem;
 use weixin_media::codec::{MediaKind, Sniffed, convert_voice};
-use weixin_media::{Media, MediaRef, Remote};
+use weixin_media::{Media, MediaRef, Remote, RemoteBuilder};
 
 use crate::account::AccountId;
 use crate::channel::Channel;
@@ -61,7 +62,7 @@ impl Channel {
             .to_path_buf();
         if media.kind() == MediaKind::Voice {
             let bytes = service.download(media).max_size(max_size).to_bytes().await?;
-            return save_voice(media, bytes, &path);
+            return save_voice(media, &bytes, &path);
         }
         let saved = service.download(media).max_size(max_size).to_file(&path).await?;
         let name = media.file_name(&saved.sniffed);
@@ -121,21 +122,26 @@ impl Channel {
             return Ok(remote);
         }
         let roots = inner.settings.roots().iter().cloned();
-        let remote = roots.fold(Remote::builder(), |builder, pem| builder.root_certificates(pem)).build()?;
+        let remote = roots.fold(Remote::builder(), RemoteBuilder::root_certificates).build()?;
         Ok(inner.remote.get_or_init(|| remote))
     }
 }
 
-fn save_voice(media: &MediaRef, bytes: bytes::Bytes, path: &Path) -> Result<SavedMedia, Error> {
+fn save_voice(media: &MediaRef, bytes: &Bytes, path: &Path) -> Result<SavedMedia, Error> {
     let voice = match convert_voice(bytes.clone()) {
         Ok(voice) => voice,
         Err(error) => {
             // An agent may still know what to do with the original.
             tracing::warn!(%error, "a voice message stays as it came");
-            let found = weixin_media::codec::sniff(&bytes, None);
+            let found = weixin_media::codec::sniff(bytes, None);
             let path = with_extension(path.to_owned(), &found)?;
-            std::fs::write(&path, &bytes).map_err(Error::state(&path, "write"))?;
-            return Ok(SavedMedia { name: media.file_name(&found), path, mime: found.mime, size: bytes.len() as u64 });
+            std::fs::write(&path, bytes).map_err(Error::state(&path, "write"))?;
+            return Ok(SavedMedia {
+                name: media.file_name(&found),
+                path,
+                mime: found.mime,
+                size: bytes.len() as u64,
+            });
         }
     };
     let path = path.with_extension(&voice.extension);

@@ -8,9 +8,7 @@ use ilink_client::{MessageId, UserId};
 use crate::account::AccountId;
 use crate::error::Error;
 use crate::inbound::Inbound;
-use crate::quote::{
-    Direction, QuoteLimits, QuoteStore, StoredMedia, StoredMessage, reference, resolve,
-};
+use crate::quote::{Direction, QuoteLimits, QuoteStore, StoredMedia, StoredMessage, reference, resolve};
 use crate::state::StateDir;
 
 /// The quote store, if one is wanted and could be opened.
@@ -49,7 +47,8 @@ impl Quotes {
 
     fn remember_inbound(&self, account: &AccountId, inbound: &Inbound, now: i64) {
         let Some(message_id) = inbound.message_id else { return };
-        let saved = inbound.attachments.iter().find_map(|attachment| attachment.saved.as_ref()?.as_ref().ok());
+        let saved =
+            inbound.attachments.iter().find_map(|attachment| attachment.saved.as_ref()?.as_ref().ok());
         let media = saved.map(|saved| StoredMedia {
             path: Some(saved.path.clone()),
             mime: Some(saved.mime.essence_str().to_owned()),

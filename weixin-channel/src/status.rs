@@ -105,9 +105,8 @@ impl StatusCell {
     /// Changes the status; a change of state, error or health is an event, a new time stamp or count is not.
     pub(crate) fn update(&self, change: impl FnOnce(&mut AccountStatus)) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = |status: &AccountStatus| {
-            (status.state, status.suppressed_since, status.clock_behind.is_some())
-        };
+        let health =
+            |status: &AccountStatus| (status.state, status.suppressed_since, status.clock_behind.is_some());
         let (before, error) = (health(&status), status.last_error.clone());
         change(&mut status);
         if (health(&status), &status.last_error) != (before, &error) {

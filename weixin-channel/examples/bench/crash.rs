@@ -18,7 +18,7 @@ const USERS: usize = 8;
 /// How long the last process may take for what the killed ones left.
 const DRAIN: Duration = Duration::from_secs(60);
 
-pub fn run(args: &[&str]) -> Outcome {
+pub(crate) fn run(args: &[&str]) -> Outcome {
     let (kills, seed) = (option(args, "--kills", 1_000)?, option(args, "--seed", 1)?);
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(parent(kills, seed))
@@ -36,7 +36,7 @@ async fn parent(kills: u64, seed: u64) -> Outcome {
 
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut sent, begin) = (0_u64, Instant::now());
-    let mut send = |sent: &mut u64| {
+    let write = |sent: &mut u64| {
         let user = &users[usize::try_from(*sent).unwrap_or(0) % USERS];
         simulator.phone(user).writing_to(&bot.bot_id).send_text(&format!("m{sent}"));
         *sent += 1;
@@ -47,7 +47,7 @@ async fn parent(kills: u64, seed: u64) -> Outcome {
         let alive = Duration::from_micros(random.u64(1_000..60_000));
         let until = Instant::now() + alive;
         while Instant::now() < until {
-            send(&mut sent);
+            write(&mut sent);
             tokio::time::sleep(Duration::from_micros(random.u64(500..4_000))).await;
         }
         child.kill()?;
@@ -68,7 +68,10 @@ async fn parent(kills: u64, seed: u64) -> Outcome {
     println!("{kills} kills in {} s, {sent} messages from {USERS} users", begin.elapsed().as_secs());
     println!("handled          {}", report.handled.len());
     println!("acknowledged     {}", report.acknowledged.len());
-    println!("handled again    {} (killed between the beginning of a turn and its acknowledgement)", report.again);
+    println!(
+        "handled again    {} (killed between the beginning of a turn and its acknowledgement)",
+        report.again
+    );
     println!("lost             {}", sent - report.handled.len() as u64);
     println!("after their acknowledgement {}", report.after);
     println!("out of order     {}", report.disorder);
@@ -124,7 +127,7 @@ impl Report {
 
 /// Handles messages until it is killed. Each line of the log is one write at its end.
 #[tokio::main(flavor = "current_thread")]
-pub async fn child(url: &str, folder: &str, log: &str) -> Outcome {
+pub(crate) async fn child(url: &str, folder: &str, log: &str) -> Outcome {
     let mut log = OpenOptions::new().append(true).open(log)?;
     let builder = Channel::builder().state_dir(folder).base_url(url).sends(lab::unlimited());
     let (channel, mut deliveries) = builder.build()?;

@@ -18,7 +18,7 @@ const MESSAGES: usize = 200;
 /// Longer than any retry, probe or time-out.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
-pub fn run() -> Outcome {
+pub(crate) fn run() -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
     let faults = faults();
     println!("{} faults, each three times during a conversation of {MESSAGES} messages:", faults.len());
@@ -57,7 +57,10 @@ fn faults() -> Vec<(&'static str, Endpoint, Fault)> {
     all
 }
 
-async fn conversation(endpoint: Endpoint, fault: &Fault) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+async fn conversation(
+    endpoint: Endpoint,
+    fault: &Fault,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let simulator = Simulator::builder().in_process();
     let folder = tempfile::tempdir()?;
     let bot = simulator.add_bot(lab::USER);

@@ -4,24 +4,23 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ilink_fixtures::{BotInfo, Simulator};
+use ilink_fixtures::Simulator;
 use weixin_channel::{Channel, LinkState};
 
 use crate::{Outcome, lab};
 
-pub fn run() -> Outcome {
+pub(crate) fn run() -> Outcome {
     println!("\nmemory of idle accounts on the simulator (RSS of the process):");
     let mut base = 0;
     for accounts in [1_u64, 100, 1_000, 10_000] {
         let folder = tempfile::tempdir()?;
-        let (mut simulator, url) = start_simulator()?;
+        let mut simulator = itself(&["idle-simulator"])?;
         let mut simulator_in = simulator.stdin.take().ok_or("no stdin")?;
         let mut lines = BufReader::new(simulator.stdout.take().ok_or("no stdout")?).lines();
-        let url = url.map_or_else(|| lines.next().ok_or("no URL")?.map_err(Into::into), Ok::<_, Box<dyn std::error::Error + Send + Sync>>)?;
+        let url = lines.next().ok_or("no URL")??;
         for n in 0..accounts {
             writeln!(simulator_in, "o9cq8idle{n:06}@im.wechat")?;
-            let bot: BotInfo = serde_json::from_str(&lines.next().ok_or("no bot")??)?;
-            lab::log_in(folder.path(), &bot)?;
+            lab::write_account(folder.path(), &serde_json::from_str(&lines.next().ok_or("no bot")??)?)?;
         }
         let child = itself(&["idle-child", &url, &folder.path().to_string_lossy()])?;
         let output = child.wait_with_output()?;
@@ -30,15 +29,14 @@ pub fn run() -> Outcome {
             base = kib;
         }
         let each = kib.saturating_sub(base) as f64 / accounts as f64;
-        println!("{accounts:>7} accounts  {:>7.1} MiB   {each:>6.1} KiB more per account", kib as f64 / 1024.0);
+        println!(
+            "{accounts:>7} accounts  {:>7.1} MiB   {each:>6.1} KiB more per account",
+            kib as f64 / 1024.0
+        );
         simulator.kill()?;
         simulator.wait()?;
     }
     Ok(())
-}
-
-fn start_simulator() -> std::io::Result<(Child, Option<String>)> {
-    Ok((itself(&["idle-simulator"])?, None))
 }
 
 /// This program with more files open than a shell allows by default: an account has a connection and a lock.
@@ -55,19 +53,21 @@ fn itself(args: &[&str]) -> std::io::Result<Child> {
 
 /// Says its URL, then makes a bot for each user that is written to it.
 #[tokio::main(flavor = "current_thread")]
-pub async fn simulator() -> Outcome {
+pub(crate) async fn simulator() -> Outcome {
     let simulator = Simulator::start().await?;
     println!("{}", simulator.url());
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tokio::io::stdin()));
     while let Some(user) = lines.next_line().await? {
-        println!("{}", serde_json::to_string(&simulator.add_bot(&user))?);
+        let bot = simulator.add_bot(&user);
+        let json = serde_json::json!({ "bot_id": bot.bot_id, "token": bot.token, "user_id": bot.user_id });
+        println!("{json}");
     }
     Ok(())
 }
 
 /// Starts all accounts, waits until they poll, and says how much memory it has.
 #[tokio::main(flavor = "current_thread")]
-pub async fn child(url: &str, folder: &str) -> Outcome {
+pub(crate) async fn child(url: &str, folder: &str) -> Outcome {
     let (channel, _deliveries) = Channel::builder().state_dir(folder).base_url(url).build()?;
     let ids: Vec<_> = channel.accounts()?.into_iter().map(|account| account.id).collect();
     for id in &ids {

@@ -1,5 +1,7 @@
 //! What `cargo xtask bench crash|channel|faults` runs.
 
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+
 mod crash;
 mod faults;
 mod idle;

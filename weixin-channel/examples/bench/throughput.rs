@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use ilink_fixtures::BotInfo;
 use weixin_channel::ilink_client::{Body, BoxFuture, Transport, TransportError};
 use weixin_channel::{Channel, Deliveries};
 
@@ -17,10 +16,12 @@ const MESSAGES: usize = 50_000;
 /// Messages in one answer.
 const BATCH: usize = 100;
 
-pub fn run(args: &[&str]) -> Outcome {
+pub(crate) fn run(args: &[&str]) -> Outcome {
     let slow = Duration::from_secs(option(args, "--slow-seconds", 60)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    println!("{MESSAGES} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement:");
+    println!(
+        "{MESSAGES} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement:"
+    );
     for peers in [1, 100, 10_000] {
         runtime.block_on(throughput(peers))?;
     }
@@ -89,10 +90,12 @@ async fn start(
     feed: &Feed,
 ) -> Result<(tempfile::TempDir, Channel, Deliveries), Box<dyn std::error::Error + Send + Sync>> {
     let folder = tempfile::tempdir()?;
-    let bot: BotInfo = serde_json::from_value(serde_json::json!({
-        "bot_id": "0afa4e1ab5c0@im.bot", "token": "0afa4e1ab5c0@im.bot:00", "user_id": lab::USER,
-    }))?;
-    let id = lab::log_in(folder.path(), &bot)?;
+    let id = lab::write_account(
+        folder.path(),
+        &serde_json::json!({
+            "bot_id": "0afa4e1ab5c0@im.bot", "token": "0afa4e1ab5c0@im.bot:00", "user_id": lab::USER,
+        }),
+    )?;
     let (channel, deliveries) =
         Channel::builder().state_dir(folder.path()).transport(feed.clone()).build()?;
     channel.start(&id, lab::open()).await?;
@@ -128,8 +131,11 @@ impl Feed {
     fn push(&self, messages: &[String]) {
         let mut state = self.lock();
         state.polls += 1;
-        let answer =
-            format!(r#"{{"ret":0,"msgs":[{}],"get_updates_buf":"cursor-{}"}}"#, messages.join(","), state.polls);
+        let answer = format!(
+            r#"{{"ret":0,"msgs":[{}],"get_updates_buf":"cursor-{}"}}"#,
+            messages.join(","),
+            state.polls
+        );
         state.answers.push_back(answer);
         self.0.more.notify_one();
     }
@@ -149,7 +155,8 @@ impl Transport for Feed {
             let poll = request.uri().path().ends_with("/getupdates");
             loop {
                 let more = self.0.more.notified();
-                let answer = if poll { self.lock().answers.pop_front() } else { Some(r#"{"ret":0}"#.to_owned()) };
+                let answer =
+                    if poll { self.lock().answers.pop_front() } else { Some(r#"{"ret":0}"#.to_owned()) };
                 if let Some(answer) = answer {
                     self.lock().last = Some(Instant::now());
                     return Ok(Response::new(Body::from(answer)));

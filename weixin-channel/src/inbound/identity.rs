@@ -15,7 +15,11 @@ const SOON: Duration = Duration::from_secs(15);
 /// What goes into the journal for one element of a batch; `None` for the bot's own messages, which the server is
 /// not known to send back. `arrival` is the element's place among all that have come, for those that say nothing of
 /// themselves.
-pub(crate) fn journal_entry(update: &Update, bot: &BotId, arrival: impl FnOnce() -> String) -> Option<NewEntry> {
+pub(crate) fn journal_entry(
+    update: &Update,
+    bot: &BotId,
+    arrival: impl FnOnce() -> String,
+) -> Option<NewEntry> {
     let raw = update.raw().as_str();
     let Some(message) = update.message() else {
         return Some(NewEntry {
@@ -73,6 +77,10 @@ fn fingerprint(message: &WeixinMessage) -> String {
     for item in message.items() {
         let (kind, content) = content(item);
         let _ = write!(text, "\n{kind} {} {content}", content.len());
+        if let Some(quote) = &item.ref_msg {
+            // The same words about another message are another message.
+            let _ = write!(text, "\nabout {}", serde_json::to_string(quote).unwrap_or_default());
+        }
     }
     digest(&text)
 }
@@ -80,7 +88,9 @@ fn fingerprint(message: &WeixinMessage) -> String {
 /// A text, or what tells one piece of media from another.
 fn content(item: &MessageItem) -> (u32, String) {
     let media = |media: Option<&ilink_client::wire::CdnMedia>| {
-        media.and_then(|media| media.encrypt_query_param.clone().or_else(|| media.full_url.clone())).unwrap_or_default()
+        media
+            .and_then(|media| media.encrypt_query_param.clone().or_else(|| media.full_url.clone()))
+            .unwrap_or_default()
     };
     match item.kind() {
         ItemKind::Text(text) => (1, text.text.clone().unwrap_or_default()),

@@ -6,9 +6,9 @@ mod policy;
 use std::path::PathBuf;
 
 pub(crate) use identity::journal_entry;
-pub use policy::{InboundPolicy, MediaPolicy};
 use ilink_client::wire::{ItemKind, MessageItem, WeixinMessage};
 use ilink_client::{MessageId, Update, UserId};
+pub use policy::{InboundPolicy, MediaPolicy};
 use weixin_media::MediaRef;
 use weixin_media::mime::Mime;
 

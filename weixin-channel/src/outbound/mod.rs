@@ -9,8 +9,8 @@ mod sender;
 mod turn;
 
 use ilink_client::{MessageId, RunId, Sent, UserId};
-pub use policy::{OutboxPolicy, Pace, Refusal, SendPolicy};
 pub(crate) use policy::Importance;
+pub use policy::{OutboxPolicy, Pace, Refusal, SendPolicy};
 pub(crate) use reply::Origin;
 pub use reply::{Attachment, Reply};
 pub(crate) use sender::{AccountSends, Target};
@@ -148,12 +148,7 @@ impl Channel {
         }
     }
 
-    async fn run_step(
-        &self,
-        target: &Target,
-        step: Step,
-        importance: Importance,
-    ) -> Result<Sent, Stopped> {
+    async fn run_step(&self, target: &Target, step: Step, importance: Importance) -> Result<Sent, Stopped> {
         let item = match step {
             Step::Item(item) => item,
             Step::Media(media) => {

@@ -223,9 +223,9 @@ impl SendPolicy {
 
     /// A user who was never heard of here has no window to close: another program may have been used before.
     fn is_closed(&self, ledger: &Ledger, now: SystemTime) -> bool {
-        ledger.last_inbound.is_some_and(|last| {
-            now.duration_since(last).is_ok_and(|since| since >= self.window)
-        })
+        ledger
+            .last_inbound
+            .is_some_and(|last| now.duration_since(last).is_ok_and(|since| since >= self.window))
     }
 }
 

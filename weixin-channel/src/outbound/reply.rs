@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use ilink_client::RunId;
-use ilink_client::wire::{MessageItem, RefMessage, ToolCallResultItem, ToolCallStartItem, ToolStatus};
 use ilink_client::wire::ItemType;
+use ilink_client::wire::{MessageItem, RefMessage, ToolCallResultItem, ToolCallStartItem, ToolStatus};
 use weixin_media::Source;
 
 use crate::inbound::Inbound;

@@ -117,8 +117,7 @@ impl Channel {
         let now = self.now();
         if answer.as_ref().map_or_else(may_have_arrived, |_| true) {
             ledger.sends += 1;
-            let noted =
-                self.store().note_send(&target.account, &target.user, bytes as u64, now).await;
+            let noted = self.store().note_send(&target.account, &target.user, bytes as u64, now).await;
             if let Err(error) = noted {
                 // What was sent was sent.
                 tracing::warn!(account = %target.account, %error, "a send was not counted");

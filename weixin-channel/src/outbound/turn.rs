@@ -1,7 +1,7 @@
 //! An answer that comes bit by bit.
 
-pub use ilink_client::wire::ToolStatus;
 use ilink_client::RunId;
+pub use ilink_client::wire::ToolStatus;
 
 use super::policy::{Importance, Refusal};
 use super::reply::{Part, Reply};
@@ -69,7 +69,8 @@ impl Turn {
     }
 
     async fn progress(&self, sign: Reply) -> bool {
-        let sent = self.channel.send_as(&self.account, &self.to, sign.run(&self.run), Importance::Progress).await;
+        let sent =
+            self.channel.send_as(&self.account, &self.to, sign.run(&self.run), Importance::Progress).await;
         if let Err(error) = &sent {
             tracing::debug!(account = %self.account, %error, "tool progress is not shown");
         }

@@ -92,7 +92,11 @@ async fn messages_and_cursor<S: Store>(lab: Lab<S>) {
         assert_eq!((&fresh.raw, &fresh.peer), (&entry.raw, &entry.peer));
         assert_eq!((fresh.attempts, fresh.dispatched), (0, false));
     }
-    assert_eq!(cursor().await, Some((Cursor::from("c1"), lab.now)), "the cursor goes along with the messages");
+    assert_eq!(
+        cursor().await,
+        Some((Cursor::from("c1"), lab.now)),
+        "the cursor goes along with the messages"
+    );
     assert_eq!(lab.store.pending(&lab.a).await.expect("pending"), fresh, "they wait, in order");
     assert_eq!(lab.ingest("c2", &[]).await, [0_i64; 0]);
     assert_eq!(cursor().await.expect("a cursor").0.as_str(), "c2");
@@ -105,7 +109,8 @@ async fn keys<S: Store>(lab: Lab<S>) {
     assert_eq!(first.len(), 1, "a key is new once, in one batch too");
     lab.store.done(&lab.a, first[0]).await.expect("done");
     assert!(lab.ingest("c2", &[entry("1", "u")]).await.is_empty(), "a handled message is known");
-    let other = lab.store.ingest(&lab.b, &Cursor::from("c"), &[entry("1", "u")], lab.now).await.expect("ingest");
+    let other =
+        lab.store.ingest(&lab.b, &Cursor::from("c"), &[entry("1", "u")], lab.now).await.expect("ingest");
     assert_eq!(other.len(), 1, "keys belong to their account");
 }
 
@@ -115,7 +120,11 @@ async fn content<S: Store>(lab: Lab<S>) {
         content: Some(Content { fingerprint: "f".to_owned(), within }),
         ..entry(key, "u")
     };
-    assert_eq!(lab.ingest("c1", &[same("1"), same("2")]).await.len(), 1, "equal content of one batch is one message");
+    assert_eq!(
+        lab.ingest("c1", &[same("1"), same("2")]).await.len(),
+        1,
+        "equal content of one batch is one message"
+    );
     let soon = lab.ingest_at("c2", &[same("3")], lab.now + within).await;
     assert!(soon.is_empty(), "equal content that comes soon is the same message");
     let later = lab.ingest_at("c3", &[same("4")], lab.now + within + Duration::from_secs(1)).await;
@@ -133,7 +142,11 @@ async fn settling<S: Store>(lab: Lab<S>) {
     }
     lab.store.failed(&lab.a, ids[1], "why", false).await.expect("failed");
     let pending = lab.store.pending(&lab.a).await.expect("pending");
-    assert_eq!((pending.len(), pending[0].id, pending[0].attempts), (2, ids[1], 1), "a failed message waits on");
+    assert_eq!(
+        (pending.len(), pending[0].id, pending[0].attempts),
+        (2, ids[1], 1),
+        "a failed message waits on"
+    );
     lab.store.failed(&lab.a, ids[0], "too late", true).await.expect("failed");
     assert!(lab.store.dead_letters(&lab.a).await.expect("dead letters").is_empty(), "done is done");
 }
@@ -173,9 +186,17 @@ async fn context_tokens<S: Store>(lab: Lab<S>) {
     };
     let pair = |user: &str, token: &str| Some((user.to_owned(), token.to_owned()));
     lab.ingest("c1", &[with("1", "O9@im.wechat", "t1")]).await;
-    assert_eq!(token("o9@IM.wechat").await, pair("O9@im.wechat", "t1"), "case is folded, the answer is as spelled");
+    assert_eq!(
+        token("o9@IM.wechat").await,
+        pair("O9@im.wechat", "t1"),
+        "case is folded, the answer is as spelled"
+    );
     lab.ingest("c2", &[with("1", "O9@im.wechat", "t2")]).await;
-    assert_eq!(token("O9@im.wechat").await, pair("O9@im.wechat", "t2"), "a repeated message may bring a newer one");
+    assert_eq!(
+        token("O9@im.wechat").await,
+        pair("O9@im.wechat", "t2"),
+        "a repeated message may bring a newer one"
+    );
     lab.ingest("c3", &[with("2", "o9@im.wechat", "t3")]).await;
     assert_eq!(token("O9@im.wechat").await, pair("O9@im.wechat", "t2"), "the exact spelling comes first");
     assert_eq!(token("nobody").await, None);
@@ -196,10 +217,18 @@ async fn ledger<S: Store>(lab: Lab<S>) {
     assert_eq!(ledger().await.sends, 2, "a repeated message allows nothing new");
     let old = NewEntry { written: Some(lab.now - HOUR), ..entry("2", "u") };
     lab.ingest_at("c3", &[old], lab.now + HOUR * 3).await;
-    assert_eq!((ledger().await.sends, ledger().await.last_inbound), (2, Some(lab.now)), "nor does an older one");
+    assert_eq!(
+        (ledger().await.sends, ledger().await.last_inbound),
+        (2, Some(lab.now)),
+        "nor does an older one"
+    );
     let late = NewEntry { written: Some(lab.now + HOUR), ..entry("3", "u") };
     lab.ingest_at("c4", &[late], lab.now + HOUR * 4).await;
-    assert_eq!((ledger().await.sends, ledger().await.last_inbound), (0, Some(lab.now + HOUR)), "it counts from when it was written");
+    assert_eq!(
+        (ledger().await.sends, ledger().await.last_inbound),
+        (0, Some(lab.now + HOUR)),
+        "it counts from when it was written"
+    );
     let future = NewEntry { written: Some(lab.now + HOUR * 9), ..entry("4", "u") };
     lab.ingest_at("c5", &[future], lab.now + HOUR * 5).await;
     assert_eq!(ledger().await.last_inbound, Some(lab.now + HOUR * 5), "and never from the future");
@@ -251,7 +280,11 @@ async fn prune<S: Store>(lab: Lab<S>) {
     assert_eq!(gone, 3, "too old: one handled, one dead; too many: the oldest of the three handled");
     assert_eq!(lab.pending().await, [old[1]], "what waits is never pruned");
     assert_eq!(lab.store.dead_letters(&lab.a).await.expect("dead letters").len(), 1);
-    assert_eq!(lab.ingest_at("c3", &[entry("old", "u"), entry("3", "u")], late).await.len(), 1, "a pruned key is new again");
+    assert_eq!(
+        lab.ingest_at("c3", &[entry("old", "u"), entry("3", "u")], late).await.len(),
+        1,
+        "a pruned key is new again"
+    );
 }
 
 async fn forget<S: Store>(lab: Lab<S>) {

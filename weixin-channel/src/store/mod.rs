@@ -12,9 +12,7 @@ use std::time::SystemTime;
 
 use ilink_client::{BoxFuture, ContextToken, Cursor, UserId};
 pub use sqlite::{Durability, SqliteStore};
-pub use types::{
-    Content, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention,
-};
+pub use types::{Content, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention};
 
 use crate::account::AccountId;
 use crate::error::Error;
@@ -62,13 +60,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn done<'a>(&'a self, account: &'a AccountId, id: i64) -> Answer<'a, ()>;
 
     /// Counts a failed attempt; with `dead` the message goes to the dead letters.
-    fn failed<'a>(
-        &'a self,
-        account: &'a AccountId,
-        id: i64,
-        reason: &'a str,
-        dead: bool,
-    ) -> Answer<'a, ()>;
+    fn failed<'a>(&'a self, account: &'a AccountId, id: i64, reason: &'a str, dead: bool) -> Answer<'a, ()>;
 
     /// The messages that were given up, oldest first.
     fn dead_letters<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Vec<DeadLetter>>;

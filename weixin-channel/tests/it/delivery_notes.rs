@@ -6,8 +6,8 @@ use ilink_fixtures::{ChatKind, Endpoint, Fault};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use weixin_channel::{
-    AccountConfig, Channel, Deliveries, Delivery, Error, InboundPolicy, LinkState, OutboxPolicy, Pace, Refusal, Reply,
-    SendPolicy, ToolStatus,
+    AccountConfig, Channel, Deliveries, Delivery, Error, InboundPolicy, LinkState, OutboxPolicy, Pace,
+    Refusal, Reply, SendPolicy, ToolStatus,
 };
 
 use crate::{Lab, PATIENCE, USER, next, quiet, until};
@@ -144,7 +144,8 @@ async fn note_3_a_long_turn_keeps_the_last_send_for_its_answer() {
     assert!(report.is_confirmed());
     let texts = shown(&lab);
     let all = texts.join("\n\n");
-    let expected: Vec<String> = (0..15).map(|n| format!("block {n}")).chain(["the answer".to_owned()]).collect();
+    let expected: Vec<String> =
+        (0..15).map(|n| format!("block {n}")).chain(["the answer".to_owned()]).collect();
     assert_eq!(all, expected.join("\n\n"), "everything, in order");
     let ledger = channel.ledger(&lab.account, &USER.into()).await.unwrap();
     assert_eq!(ledger.sends, 10);
@@ -205,7 +206,11 @@ async fn note_3_what_is_refused_waits_in_the_outbox_and_goes_out_with_the_next_m
     lab.phone().send_text("and?");
     next(&mut deliveries).await.ack().await.unwrap();
     lab.phone().wait_for_text("part 4", PATIENCE).await.unwrap();
-    assert_eq!(shown(&lab), ["part 0", "part 1", "part 2", "part 3", "part 4"], "one send is left for an answer");
+    assert_eq!(
+        shown(&lab),
+        ["part 0", "part 1", "part 2", "part 3", "part 4"],
+        "one send is left for an answer"
+    );
     lab.phone().send_text("more");
     lab.phone().wait_for_text("part 5", PATIENCE).await.unwrap();
     sleep(Duration::from_secs(1)).await;

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use ilink_fixtures::Endpoint;
 use weixin_channel::ilink_client::{ContextToken, Cursor, UserId};
 use weixin_channel::store::{
-    Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore, Store,
+    Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore,
+    Store,
 };
 use weixin_channel::{AccountConfig, AccountId, Error};
 

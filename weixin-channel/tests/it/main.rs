@@ -5,6 +5,7 @@
 #[path = "../../../ilink-client/tests/it/in_process.rs"]
 mod in_process;
 
+mod content_notes;
 mod delivery_notes;
 mod failing_store;
 mod inbound;
@@ -16,7 +17,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use ilink_fixtures::{BotInfo, IN_PROCESS_EPOCH_MS, Simulator};
 use tempfile::TempDir;
 use tokio::time::Instant;
-use weixin_channel::access::Policy;
 use weixin_channel::store::{Durability, SqliteStore, conformance};
 use weixin_channel::{AccountConfig, AccountId, Channel, ChannelBuilder, Deliveries, Delivery, LinkState};
 
@@ -45,7 +45,12 @@ impl Lab {
 
     pub(crate) fn empty() -> Self {
         let simulator = Simulator::builder().in_process();
-        Self { simulator, folder: tempfile::tempdir().unwrap(), account: AccountId::new("none"), start: Instant::now() }
+        Self {
+            simulator,
+            folder: tempfile::tempdir().unwrap(),
+            account: AccountId::new("none"),
+            start: Instant::now(),
+        }
     }
 
     /// One more bot, logged in too; it is the lab's account from now on.
@@ -78,8 +83,7 @@ impl Lab {
     pub(crate) fn config(&self) -> AccountConfig {
         let mut config = AccountConfig::default();
         config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
-        config.access = Policy::Open;
-        config
+        config.open()
     }
 
     /// A channel whose account runs.
@@ -87,6 +91,12 @@ impl Lab {
         let (channel, deliveries) = self.builder().build().unwrap();
         channel.start(&self.account, self.config()).await.unwrap();
         (channel, deliveries)
+    }
+
+    /// The account's token.
+    pub(crate) fn token(&self) -> String {
+        let bots = self.simulator.bots();
+        bots.into_iter().find(|bot| AccountId::new(&bot.bot_id) == self.account).unwrap().token
     }
 
     pub(crate) fn phone(&self) -> ilink_fixtures::Phone {

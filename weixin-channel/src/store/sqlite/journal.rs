@@ -75,9 +75,8 @@ fn insert(
     if let Some(content) = &entry.content {
         let since = millis(now) - i64::try_from(content.within.as_millis()).unwrap_or(i64::MAX);
         let sql = "SELECT 1 FROM journal WHERE account = ?1 AND content = ?2 AND received_ms >= ?3";
-        let known = transaction
-            .prepare_cached(sql)?
-            .exists(params![account.as_str(), content.fingerprint, since])?;
+        let known =
+            transaction.prepare_cached(sql)?.exists(params![account.as_str(), content.fingerprint, since])?;
         if known {
             return Ok(None);
         }
@@ -123,13 +122,7 @@ pub(super) fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> 
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-pub(super) fn failed(
-    db: &Connection,
-    account: &AccountId,
-    id: i64,
-    reason: &str,
-    dead: bool,
-) -> Result<()> {
+pub(super) fn failed(db: &Connection, account: &AccountId, id: i64, reason: &str, dead: bool) -> Result<()> {
     let sql = "UPDATE journal SET attempts = attempts + 1, reason = ?3, state = ?4
                WHERE account = ?1 AND id = ?2 AND state IN (?5, ?6)";
     let state = if dead { DEAD } else { DISPATCHED };
@@ -166,7 +159,8 @@ pub(super) fn prune(
         [(DONE, retention.done, retention.done_rows), (DEAD, retention.dead, retention.dead_rows)]
     {
         let oldest = now.checked_sub(age).map_or(0, millis);
-        let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND state IN (1, 2) AND received_ms < ?3";
+        let sql =
+            "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND state IN (1, 2) AND received_ms < ?3";
         gone += transaction.execute(sql, params![account.as_str(), state, oldest])?;
         let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND id <=
                    (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";

@@ -120,13 +120,7 @@ impl Store for SqliteStore {
         self.run(move |db| journal::done(db, account, id))
     }
 
-    fn failed<'a>(
-        &'a self,
-        account: &'a AccountId,
-        id: i64,
-        reason: &'a str,
-        dead: bool,
-    ) -> Answer<'a, ()> {
+    fn failed<'a>(&'a self, account: &'a AccountId, id: i64, reason: &'a str, dead: bool) -> Answer<'a, ()> {
         self.run(move |db| journal::failed(db, account, id, reason, dead))
     }
 

@@ -75,9 +75,7 @@ pub(super) fn note_send(
     let sql = "INSERT INTO ledger (account, user, sends, send_ms, bytes) VALUES (?1, ?2, 1, ?3, ?4)
                ON CONFLICT DO UPDATE SET sends = sends + 1, send_ms = excluded.send_ms, bytes = bytes + excluded.bytes";
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    db.prepare_cached(sql)?
-        .execute(params![account.as_str(), user.as_str(), millis(now), bytes])
-        .map(drop)
+    db.prepare_cached(sql)?.execute(params![account.as_str(), user.as_str(), millis(now), bytes]).map(drop)
 }
 
 pub(super) fn health(db: &Connection, account: &AccountId) -> Result<Health> {

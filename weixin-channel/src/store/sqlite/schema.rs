@@ -42,8 +42,7 @@ const STEPS: &[&str] = &[
 ];
 
 /// All tables with rows of an account.
-pub(super) const TABLES: [&str; 6] =
-    ["cursors", "context_tokens", "journal", "ledger", "health", "outbox"];
+pub(super) const TABLES: [&str; 6] = ["cursors", "context_tokens", "journal", "ledger", "health", "outbox"];
 
 /// Brings a file to this version's format.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
