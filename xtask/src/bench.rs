@@ -21,12 +21,22 @@ const SILK_WASM: &str = "3.7.1";
 /// `markdown` takes `[--count N] [--seed N] [--goldens FILE]`.
 const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quotes", "quotes_both_ways")];
 
+/// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N]`,
+/// `channel [--slow-seconds N]`, `faults`.
+const CHANNEL: [&str; 3] = ["crash", "channel", "faults"];
+
 /// Builds and runs one benchmark with optimisation; `args` are its own.
 pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
     if let Some((_, example)) = COMPARISONS.iter().find(|(known, _)| *known == name) {
         return compare(example, args);
     }
-    let known = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    if CHANNEL.contains(&name) {
+        let mut command =
+            cargo(["run", "--release", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
+        return run_command(command.args(["--", name]).args(args).current_dir(root()));
+    }
+    let named = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name);
+    let known = || named().chain(CHANNEL).collect::<Vec<_>>().join(", ");
     let (_, manifest) = BENCHES
         .iter()
         .find(|(known, _)| *known == name)

@@ -1,4 +1,7 @@
 //! Field notes 19–31, media and security: what each row says we do about it, each by its number.
+//!
+//! The table is one, and so is this file.
+// Long because: one test per row of the field notes, to be read beside them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use weixin_channel::{
     Attachment, Channel, Deliveries, Delivery, InboundPolicy, MediaPolicy, Refusal, Reply, SendPolicy,
 };
 
-use crate::{Lab, PATIENCE, USER, next, quiet};
+use crate::{Lab, PATIENCE, USER, config, next, quiet};
 
 const STRANGER: &str = "o9cq8Stranger003@im.wechat";
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and some pixels";
@@ -21,7 +24,7 @@ async fn eager(lab: &Lab) -> (Channel, Deliveries) {
     let mut policy = InboundPolicy::default();
     policy.media = MediaPolicy::Eager { max_size: 1_000_000 };
     let (channel, deliveries) = lab.builder().inbound(policy).build().unwrap();
-    channel.start(&lab.account, lab.config()).await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
     (channel, deliveries)
 }
 
@@ -216,7 +219,7 @@ async fn note_26_markdown_by_mode() {
     let mut policy = SendPolicy::default();
     policy.markdown = weixin_channel::markdown::Mode::Plain;
     let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
-    channel.start(&lab.account, lab.config()).await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
     let text = "# Title\n\n**bold**";
@@ -232,7 +235,7 @@ async fn note_27_nothing_is_done_for_a_stranger_but_to_send_a_code_once() {
     let mut policy = InboundPolicy::default();
     policy.media = MediaPolicy::Eager { max_size: 1_000_000 };
     let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
-    let mut config = lab.config();
+    let mut config = config();
     (config.access, config.allow_from) = (weixin_channel::access::Policy::Pairing, Vec::new());
     channel.start(&lab.account, config).await.unwrap();
     let stranger = lab.simulator.phone(STRANGER).writing_to(lab.account.bot_id().as_str());
@@ -267,7 +270,7 @@ async fn note_27_the_policies() {
     ] {
         let lab = Lab::new();
         let (channel, mut deliveries) = lab.builder().build().unwrap();
-        let mut config = lab.config();
+        let mut config = config();
         (config.access, config.allow_from) = (policy, list.iter().map(|&user| user.to_owned()).collect());
         channel.start(&lab.account, config).await.unwrap();
         let stranger = lab.simulator.phone(STRANGER).writing_to(lab.account.bot_id().as_str());
@@ -346,7 +349,7 @@ async fn note_31_a_second_process_is_told_who_polls_this_account() {
     let lab = Lab::new();
     let (_channel, _deliveries) = lab.start().await;
     let (second, _other) = lab.builder().build().unwrap();
-    let error = second.start(&lab.account, lab.config()).await.unwrap_err();
+    let error = second.start(&lab.account, config()).await.unwrap_err();
     assert_eq!(error.code(), "account-locked");
     assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");
 }
@@ -384,7 +387,7 @@ async fn a_day_of_one_account() {
     // Evening: the token is stale, and a new login by the same user takes over.
     lab.simulator.revoke(lab.account.bot_id().as_str());
     crate::until(&channel, &lab.account, weixin_channel::LinkState::NeedsLogin).await;
-    let mut login = channel.login(&lab.config()).unwrap();
+    let mut login = channel.login(&config()).unwrap();
     let account = loop {
         use weixin_channel::{ChannelLoginEvent, ilink_client::LoginEvent};
         match login.next().await.unwrap().unwrap() {
@@ -400,7 +403,7 @@ async fn a_day_of_one_account() {
             _ => {}
         }
     };
-    channel.reconcile(|_| lab.config()).await.unwrap();
+    channel.reconcile(|_| config()).await.unwrap();
     lab.phone().send_text("good evening");
     let delivery = next(&mut deliveries).await;
     assert_eq!((&delivery.account, delivery.inbound.text.as_str()), (&account, "good evening"));

@@ -1,4 +1,7 @@
 //! Field notes 1–12, delivery: what each row says we do about it, each by its number.
+//!
+//! The table is one, and so is this file.
+// Long because: one test per row of the field notes, to be read beside them.
 
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use weixin_channel::{
     Refusal, Reply, SendPolicy, ToolStatus,
 };
 
-use crate::{Lab, PATIENCE, USER, next, quiet, until};
+use crate::{Lab, PATIENCE, USER, config, next, quiet, until};
 
 /// Runs have UUIDs (protocol §5).
 const RUNS: [&str; 2] = ["0b7a5f0e-5f0c-4c58-9d0e-0c6a3f1f2d01", "0b7a5f0e-5f0c-4c58-9d0e-0c6a3f1f2d02"];
@@ -29,7 +32,7 @@ fn no_pace() -> Pace {
 
 async fn start(lab: &Lab, policy: SendPolicy) -> (Channel, Deliveries) {
     let (channel, deliveries) = lab.builder().sends(policy).build().unwrap();
-    channel.start(&lab.account, lab.config()).await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
     (channel, deliveries)
 }
 
@@ -268,7 +271,7 @@ async fn note_4_the_account_is_inferred_or_the_candidates_are_listed() {
     let second = lab.add_account("o9cq8Other0002@im.wechat");
     let (channel, mut deliveries) = lab.builder().sends(unpaced()).build().unwrap();
     for id in [&first, &second] {
-        channel.start(id, lab.config()).await.unwrap();
+        channel.start(id, config()).await.unwrap();
     }
     let error = channel.account_for(USER).await.unwrap_err();
     assert_eq!(error.code(), "ambiguous-account");
@@ -320,7 +323,7 @@ async fn note_6_a_dead_letter_can_be_put_back() {
     let mut policy = InboundPolicy::default();
     policy.max_attempts = 2;
     let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
-    channel.start(&lab.account, lab.config()).await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("poison");
     for _ in 0..2 {
         next(&mut deliveries).await.fail("the agent is down");
@@ -397,7 +400,7 @@ async fn note_8_a_control_message_passes_a_full_house() {
     policy.max_in_flight = 1;
     policy.control.push("/echo".to_owned());
     let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
-    channel.start(&lab.account, lab.config()).await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("busy");
     let busy = next(&mut deliveries).await;
     lab.phone().send_text("/echo still alive");
@@ -413,14 +416,14 @@ async fn note_9_another_login_does_not_stop_this_account() {
     let (channel, mut deliveries) = lab.start().await;
     let first = lab.account.clone();
     let second = lab.add_account("o9cq8Other0002@im.wechat");
-    channel.reconcile(|_| lab.config()).await.unwrap();
+    channel.reconcile(|_| config()).await.unwrap();
     until(&channel, &second, LinkState::Online).await;
     assert_eq!(channel.status(&first).state, LinkState::Online);
     lab.phone().writing_to(first.bot_id().as_str()).send_text("still mine?");
     assert_eq!(next(&mut deliveries).await.account, first);
     // Gone from the folder: gone.
     channel.state().remove_account(&second).unwrap();
-    channel.reconcile(|_| lab.config()).await.unwrap();
+    channel.reconcile(|_| config()).await.unwrap();
     assert_eq!(channel.status(&second).state, LinkState::Stopped);
     assert!(channel.status(&first).last_poll.is_some(), "health is the age of the last good poll");
 }

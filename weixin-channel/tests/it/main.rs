@@ -79,17 +79,10 @@ impl Lab {
             .clock(move || epoch + start.elapsed())
     }
 
-    /// An account that lets everybody in.
-    pub(crate) fn config(&self) -> AccountConfig {
-        let mut config = AccountConfig::default();
-        config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
-        config.open()
-    }
-
     /// A channel whose account runs.
     pub(crate) async fn start(&self) -> (Channel, Deliveries) {
         let (channel, deliveries) = self.builder().build().unwrap();
-        channel.start(&self.account, self.config()).await.unwrap();
+        channel.start(&self.account, config()).await.unwrap();
         (channel, deliveries)
     }
 
@@ -102,6 +95,13 @@ impl Lab {
     pub(crate) fn phone(&self) -> ilink_fixtures::Phone {
         self.simulator.phone(USER)
     }
+}
+
+/// An account that lets everybody in.
+pub(crate) fn config() -> AccountConfig {
+    let mut config = AccountConfig::default();
+    config.cdn_base_url = Some(format!("{BASE_URL}/c2c"));
+    config.open()
 }
 
 /// The next message, or the end of patience.
