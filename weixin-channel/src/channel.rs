@@ -16,6 +16,7 @@ use crate::admission::Access;
 use crate::builder::{ChannelBuilder, Settings};
 use crate::delivery::Lanes;
 use crate::error::Error;
+use crate::inbound::InboundPolicy;
 use crate::intake::Intake;
 use crate::monitor::Monitor;
 use crate::open::OpenDeliveries;
@@ -157,7 +158,7 @@ impl Channel {
             store: self.inner.store.clone(),
             state: self.inner.state.clone(),
             status: self.status_cell(id),
-            policy: self.inner.settings.inbound.clone(),
+            policy: self.inbound_policy().clone(),
             intake,
             requeued: woken,
             stop: stopped,
@@ -338,6 +339,10 @@ impl Channel {
 
     pub(crate) fn send_policy(&self) -> &SendPolicy {
         &self.inner.settings.sends
+    }
+
+    pub(crate) fn inbound_policy(&self) -> &InboundPolicy {
+        &self.inner.settings.inbound
     }
 
     pub(crate) fn quotes(&self) -> &Quotes {

@@ -49,10 +49,31 @@ impl Delivery {
     /// # Errors
     /// If the journal cannot be written; then it may come again after a restart.
     pub async fn ack(mut self) -> Result<(), Error> {
+        // First, so that a quote of it in the user's next message is known.
+        self.channel.quotes().received(&self.account, &self.inbound, self.channel.now());
+        self.settle().await
+    }
+
+    /// The message is not to be taken care of, because you do not let its sender in: it does not come again, and nothing
+    /// of it is remembered. For programs that decide by themselves who may write.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    pub async fn dismiss(mut self) -> Result<(), Error> {
+        self.settle().await
+    }
+
+    async fn settle(&mut self) -> Result<(), Error> {
         let Some(settler) = self.settler.take() else { return Ok(()) };
         let result = settler.store.done(&self.account, self.id).await;
         settler.open.done(self.id);
         result
+    }
+
+    /// Fetches the media of the message that is not here yet, once you have decided that its sender may send you any.
+    /// What cannot be had is said in the [text](Inbound::text); larger media than `max_size` bytes is not fetched.
+    pub async fn fetch_media(&mut self, max_size: u64) {
+        self.channel.fetch_media(&self.account, &mut self.inbound, max_size).await;
     }
 
     /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead

@@ -9,7 +9,7 @@ use crate::account::{Account, AccountConfig, AccountId};
 use crate::channel::{Channel, WeakChannel};
 use crate::delivery::{Delivery, Lanes, Settler};
 use crate::error::Error;
-use crate::inbound::Inbound;
+use crate::inbound::{Inbound, MediaPolicy};
 use crate::open::OpenDeliveries;
 use crate::store::{Entry, Store};
 
@@ -49,8 +49,10 @@ impl Intake {
             Err(error) => return Passage::Failed(entry, error.to_string()),
         }
         let id = self.id();
-        channel.quotes().received(id, &mut inbound, channel.now());
-        channel.fetch_media(id, &entry, &mut inbound).await;
+        channel.quotes().resolve(id, &mut inbound, channel.now());
+        if let MediaPolicy::Eager { max_size } = channel.inbound_policy().media {
+            channel.fetch_media(id, &mut inbound, max_size).await;
+        }
         // A channel that is gone has nobody who could handle a message; one that is kept alive here would never go.
         drop(channel);
         let Ok(permit) = self.lanes.reserve(control).await else { return Passage::Gone };

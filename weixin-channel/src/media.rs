@@ -10,9 +10,8 @@ use weixin_media::{Media, MediaRef, Remote, RemoteBuilder};
 use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::inbound::{Inbound, InboundMedia, MediaPolicy, SavedMedia};
+use crate::inbound::{Inbound, InboundMedia, SavedMedia};
 use crate::outbound::{Attachment, Origin, Target};
-use crate::store::Entry;
 
 impl Channel {
     /// Uploads and downloads of an account.
@@ -70,21 +69,17 @@ impl Channel {
         Ok(SavedMedia { path, mime: saved.sniffed.mime, name, size: saved.size })
     }
 
-    /// Fetches the media of a message, if the policy wants it before the handler. What cannot be had is said in the
-    /// text, and does not hold up the message.
-    pub(crate) async fn fetch_media(&self, account: &AccountId, entry: &Entry, inbound: &mut Inbound) {
-        let MediaPolicy::Eager { max_size } = self.inner().settings.inbound.media else { return };
+    /// Fetches the media of a message. What cannot be had is said in the text, and does not hold up the message.
+    pub(crate) async fn fetch_media(&self, account: &AccountId, inbound: &mut Inbound, max_size: u64) {
         let folder = self.quotes().media_dir(account).unwrap_or_else(|| self.state().media_dir(account));
-        for n in 0..inbound.attachments.len() {
-            let media = &inbound.attachments[n].media;
-            let saved = self.save_media(account, media, &folder, max_size).await;
+        for attachment in inbound.attachments.iter_mut().filter(|attachment| attachment.saved.is_none()) {
+            let saved = self.save_media(account, &attachment.media, &folder, max_size).await;
             if let Err(error) = &saved {
-                tracing::warn!(%account, id = entry.id, %error, "media could not be fetched");
+                tracing::warn!(%account, %error, "media could not be fetched");
             }
-            inbound.attachments[n].saved = Some(saved.map_err(|error| error.to_string()));
+            attachment.saved = Some(saved.map_err(|error| error.to_string()));
         }
         inbound.retell();
-        self.quotes().received_media(account, inbound, self.now());
     }
 
     /// Uploads what a reply carries.

@@ -30,22 +30,14 @@ impl Quotes {
         Self { store }
     }
 
-    /// Resolves the quote of a message, and remembers the message itself.
-    pub(crate) fn received(&self, account: &AccountId, inbound: &mut Inbound, now: SystemTime) {
-        let now = millis(now);
+    /// Resolves the quote of a message.
+    pub(crate) fn resolve(&self, account: &AccountId, inbound: &mut Inbound, now: SystemTime) {
         inbound.quote = reference(&inbound.message)
-            .map(|quoted| resolve(quoted, self.store.as_ref(), account, &inbound.from, now));
-        self.remember_inbound(account, inbound, now);
+            .map(|quoted| resolve(quoted, self.store.as_ref(), account, &inbound.from, millis(now)));
     }
 
-    /// Remembers where the media of a message lies now.
-    pub(crate) fn received_media(&self, account: &AccountId, inbound: &Inbound, now: SystemTime) {
-        if inbound.attachments.iter().any(|attachment| matches!(attachment.saved, Some(Ok(_)))) {
-            self.remember_inbound(account, inbound, millis(now));
-        }
-    }
-
-    fn remember_inbound(&self, account: &AccountId, inbound: &Inbound, now: i64) {
+    /// Remembers a message that was taken care of.
+    pub(crate) fn received(&self, account: &AccountId, inbound: &Inbound, now: SystemTime) {
         let Some(message_id) = inbound.message_id else { return };
         let saved =
             inbound.attachments.iter().find_map(|attachment| attachment.saved.as_ref()?.as_ref().ok());
@@ -60,7 +52,7 @@ impl Quotes {
             direction: Direction::Inbound,
             body: inbound.text.clone(),
             media,
-            created_at_ms: inbound.time_ms.unwrap_or(now),
+            created_at_ms: inbound.time_ms.unwrap_or_else(|| millis(now)),
         };
         self.record(account, &inbound.from, &message);
     }

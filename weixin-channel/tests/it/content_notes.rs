@@ -281,6 +281,35 @@ async fn note_27_the_policies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn note_27_a_message_that_is_dismissed_leaves_nothing_behind() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    let id = lab.phone().send_text("from somebody whom the program does not let in");
+    next(&mut deliveries).await.dismiss().await.unwrap();
+    assert!(quiet(&mut deliveries).await);
+    assert_eq!(channel.status(&lab.account).pending, 0);
+    lab.phone().send_any_item(json!({
+        "type": 1, "text_item": { "text": "what of this?" }, "ref_msg": { "svr_id": id },
+    }));
+    let mut delivery = next(&mut deliveries).await;
+    assert_eq!(delivery.inbound.quote.take().unwrap().body, "[引用消息内容未缓存]");
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_is_fetched_when_the_program_has_decided() {
+    let lab = Lab::new();
+    let (_channel, mut deliveries) = lab.start().await;
+    lab.phone().send_image(PICTURE);
+    let mut delivery = next(&mut deliveries).await;
+    assert!(lab.simulator.requests_to(Endpoint::CdnDownload).is_empty());
+    delivery.fetch_media(1_000).await;
+    let saved = delivery.inbound.attachments[0].saved.clone().unwrap().unwrap();
+    assert_eq!(std::fs::read(saved.path).unwrap(), PICTURE);
+    delivery.fetch_media(1_000).await;
+    assert_eq!(lab.simulator.requests_to(Endpoint::CdnDownload).len(), 1, "once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn note_28_urls_that_an_agent_gives_never_reach_private_networks() {
     let lab = Lab::new();
     let (_channel, _deliveries, delivery) = greeted(&lab).await;
