@@ -78,6 +78,12 @@ impl Decoder {
         })
     }
 
+    /// The samples of the last frame at the internal rate, which the next one is predicted from.
+    #[cfg(test)]
+    pub(crate) fn past(&self) -> &[i16] {
+        self.synthesis.past()
+    }
+
     /// Samples per second.
     #[must_use]
     pub fn sample_rate(&self) -> u32 {

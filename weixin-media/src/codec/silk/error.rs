@@ -17,6 +17,17 @@ pub enum SilkError {
     Empty,
     /// An output rate that there is not, in Hz.
     SampleRate(u32),
+    /// An input rate that there is not, in Hz.
+    InputRate(u32),
+    /// A bit rate that there is not, in bits per second.
+    BitRate(u32),
+    /// More or fewer samples than a packet has.
+    PacketSamples {
+        /// How many there are.
+        given: usize,
+        /// How many it has.
+        expected: usize,
+    },
     /// What the reader or writer says.
     Io(io::Error),
 }
@@ -33,6 +44,15 @@ impl fmt::Display for SilkError {
             Self::Empty => f.write_str("the SILK file holds no packet that can be decoded"),
             Self::SampleRate(hz) => {
                 write!(f, "SILK is not decoded to {hz} Hz; choose 8000, 12000, 16000 or 24000")
+            }
+            Self::InputRate(hz) => {
+                write!(f, "SILK is not encoded from {hz} Hz; choose a multiple of 50 from 8000 to 48000")
+            }
+            Self::BitRate(bits) => {
+                write!(f, "SILK is not encoded at {bits} bit/s; choose 5000 to 100000")
+            }
+            Self::PacketSamples { given, expected } => {
+                write!(f, "a packet has {expected} samples, not {given}; fill the last one up with zeros")
             }
             Self::Io(error) => write!(f, "the SILK file cannot be read or written ({error})"),
         }

@@ -61,38 +61,66 @@ impl Synthesis {
         let (frame, length) = (self.bandwidth.frame(), self.bandwidth.subframe());
         self.excite(parameters, &pulses[..frame]);
         for n in 0..SUBFRAMES {
-            let gain_q16 = parameters.gains_q16[n];
-            let lpc = &parameters.lpc_q12[n / 2][..self.bandwidth.order()];
-            let adjust_q16 = self.adjust_to(gain_q16);
-            let long_term = match (parameters.signal, bridge) {
-                (SignalType::Voiced, _) => Some((parameters.lags[n], parameters.ltp_q14[n])),
-                // A quarter of the sample one lag ago.
-                (SignalType::Unvoiced, Some(lag)) if n < 2 => Some((lag, [0, 0, 1 << 12, 0, 0])),
-                _ => None,
-            };
-            let mut signal_q10 = [0; MAX_SUBFRAME];
-            let signal_q10 = &mut signal_q10[..length];
-            signal_q10.copy_from_slice(&self.excitation_q10[n * length..][..length]);
-            if let Some((lag, taps)) = long_term {
-                if n == 0 || (n == 2 && parameters.interpolated) {
-                    let scale = (n == 0).then_some(parameters.ltp_scale_q14);
-                    self.rewhiten(n, lag, lpc, scale);
-                } else if adjust_q16 != ONE_Q16 {
-                    let end = frame + n * length;
-                    for state in &mut self.ltp_q16[end - lag - LTP_TAPS / 2..end] {
-                        *state = mul_wide_q16(adjust_q16, *state);
-                    }
-                }
-                self.predict_long_term(n, lag, taps, signal_q10);
-            }
-            short_term(&mut self.lpc_q14, lpc, signal_q10);
-            let out = &mut out[n * length..][..length];
-            for (sample, signal) in out.iter_mut().zip(signal_q10) {
-                *sample = saturate_16(round_shift(mul_wide_q16(*signal, gain_q16), 10));
-            }
-            self.output[BEFORE + frame + n * length..][..length].copy_from_slice(out);
+            self.subframe(n, parameters, bridge, &mut out[n * length..][..length]);
         }
         self.remember(&out[..frame]);
+    }
+
+    /// The output of a subframe, of which the excitation is there.
+    pub(crate) fn subframe(
+        &mut self,
+        n: usize,
+        parameters: &FrameParameters,
+        bridge: Option<usize>,
+        out: &mut [i16],
+    ) {
+        let (frame, length) = (self.bandwidth.frame(), self.bandwidth.subframe());
+        let long_term = self.begin_subframe(n, parameters, bridge);
+        let mut signal_q10 = [0; MAX_SUBFRAME];
+        let signal_q10 = &mut signal_q10[..length];
+        signal_q10.copy_from_slice(&self.excitation_q10[n * length..][..length]);
+        if let Some((lag, taps)) = long_term {
+            self.predict_long_term(n, lag, taps, signal_q10);
+        }
+        let lpc = &parameters.lpc_q12[n / 2][..self.bandwidth.order()];
+        short_term(&mut self.lpc_q14, lpc, signal_q10);
+        for (sample, signal) in out.iter_mut().zip(signal_q10) {
+            *sample = saturate_16(round_shift(mul_wide_q16(*signal, parameters.gains_q16[n]), 10));
+        }
+        self.output[BEFORE + frame + n * length..][..length].copy_from_slice(out);
+    }
+
+    /// Scales the state to a subframe's gain and, where the prediction changes, makes the long-term state again;
+    /// returns lag and filter of the long-term prediction.
+    pub(crate) fn begin_subframe(
+        &mut self,
+        n: usize,
+        parameters: &FrameParameters,
+        bridge: Option<usize>,
+    ) -> Option<(usize, [i16; LTP_TAPS])> {
+        let (frame, length) = (self.bandwidth.frame(), self.bandwidth.subframe());
+        let adjust_q16 = self.adjust_to(parameters.gains_q16[n]);
+        let (lag, taps) = match (parameters.signal, bridge) {
+            (SignalType::Voiced, _) => (parameters.lags[n], parameters.ltp_q14[n]),
+            // A quarter of the sample one lag ago.
+            (SignalType::Unvoiced, Some(lag)) if n < 2 => (lag, [0, 0, 1 << 12, 0, 0]),
+            _ => return None,
+        };
+        if n == 0 || (n == 2 && parameters.interpolated) {
+            let scale = (n == 0).then_some(parameters.ltp_scale_q14);
+            self.rewhiten(n, lag, &parameters.lpc_q12[n / 2][..self.bandwidth.order()], scale);
+        } else if adjust_q16 != ONE_Q16 {
+            let end = frame + n * length;
+            for state in &mut self.ltp_q16[end - lag - LTP_TAPS / 2..end] {
+                *state = mul_wide_q16(adjust_q16, *state);
+            }
+        }
+        Some((lag, taps))
+    }
+
+    /// The output of the last frame.
+    pub(crate) fn past(&self) -> &[i16] {
+        &self.output[BEFORE..][..self.bandwidth.frame()]
     }
 
     /// Keeps the output of a frame for the next one.
@@ -101,7 +129,7 @@ impl Synthesis {
     }
 
     /// Pulses with their offset and random signs.
-    fn excite(&mut self, parameters: &FrameParameters, pulses: &[i32]) {
+    pub(crate) fn excite(&mut self, parameters: &FrameParameters, pulses: &[i32]) {
         let mut seed = parameters.seed;
         for (excitation, pulse) in self.excitation_q10.iter_mut().zip(pulses) {
             seed = next_random(seed);
