@@ -44,11 +44,11 @@ fn what_is_encoded_is_decoded_with_little_error_at_the_bit_rate() {
         (Bandwidth::SuperWide, 40_000, 20.0),
         (Bandwidth::SuperWide, 24_000, 15.0),
         (Bandwidth::Wide, 20_000, 15.0),
-        (Bandwidth::Medium, 14_000, 12.0),
-        (Bandwidth::Narrow, 8_000, 8.0),
+        (Bandwidth::Medium, 14_000, 11.0),
+        (Bandwidth::Narrow, 8_000, 6.0),
     ] {
         let rate = bandwidth.hz();
-        let samples = voice(rate, rate as usize / 2);
+        let samples = voice(rate, rate as usize * 3 / 10);
         let mut encoder = Encoder::new(&settings(rate, bit_rate, Some(bandwidth))).unwrap();
         let mut decoder = Decoder::new(rate).unwrap();
         let (mut decoded, mut bytes) = (Vec::new(), 0);
