@@ -140,7 +140,7 @@ impl Recording {
     }
 
     /// A part of it at some rate and loudness.
-    fn excerpt(&self, rate: u32, seconds: f64, rng: &mut Rng) -> Vec<i16> {
+    pub fn excerpt(&self, rate: u32, seconds: f64, rng: &mut Rng) -> Vec<i16> {
         let (level, start) = (0.2 + 2.0 * rng.f64(), rng.usize(..self.samples.len()));
         let sample = |at: f64| {
             let whole = start + at as usize;

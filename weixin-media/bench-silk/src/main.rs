@@ -1,7 +1,9 @@
-//! SILK beside its reference: `--compare` for the bits, `--goldens FOLDER` to write the clips of our tests, nothing
-//! for the speed.
+//! SILK beside its reference: `--compare` for the decoder's bits, `--encoder` for what the encoder leaves of the signal,
+//! `--goldens FOLDER` to write the clips of our tests, nothing for the decoder's speed.
 
 mod clips;
+mod encoder;
+mod measure;
 mod reference;
 mod speed;
 
@@ -16,6 +18,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => speed::run(),
+        ["--encoder"] => encoder::run(),
         ["--compare"] => compare(700),
         ["--compare", count] => compare(count.parse().expect("a number of clips")),
         ["--goldens", folder] => goldens(folder.as_ref()),
@@ -114,13 +117,19 @@ fn goldens(folder: &Path) {
         "# What the SDK 1.0.9 decodes of the clips beside this file: file, Hz, samples, MD5 of the samples (16 bits,\n\
          # little-endian). Written by `cargo xtask bench silk --goldens`.\n",
     );
-    for n in (0..32).map(|n| n * 13) {
-        let clip = clips::clip(n, 1.2, None);
-        let name = format!("{n:03}.silk");
-        std::fs::write(folder.join(&name), file(&clip.packets)).unwrap();
-        writeln!(table, "# {}", clip.name).unwrap();
+    let clips = (0..32).map(|n| {
+        let clip = clips::clip(n * 13, 1.2, None);
+        (format!("{:03}.silk", n * 13), clip.name, clip.packets, clip.damaged)
+    });
+    let ours = encoder::goldens().into_iter().map(|(name, packets)| {
+        let comment = format!("what our encoder made: {name}");
+        (format!("encoded-{name}.silk"), comment, packets, false)
+    });
+    for (name, comment, packets, damaged) in clips.chain(ours) {
+        std::fs::write(folder.join(&name), file(&packets)).unwrap();
+        writeln!(table, "# {comment}").unwrap();
         for rate in RATES {
-            let samples = reference::decode_clip(&clip.packets, rate, clip.damaged);
+            let samples = reference::decode_clip(&packets, rate, damaged);
             let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
             let hash: String = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             writeln!(table, "{name} {rate} {} {hash}", samples.len()).unwrap();

@@ -24,7 +24,6 @@
     clippy::cast_sign_loss,
     reason = "fixed-point numbers are cut and reinterpreted on purpose"
 )]
-#![allow(dead_code, reason = "the halves of the range coder, the gains and the tables that an encoder needs")]
 
 mod clip;
 mod comfort_noise;

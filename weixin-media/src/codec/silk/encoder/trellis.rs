@@ -9,8 +9,8 @@ use super::super::params::{LTP_TAPS, MAX_ORDER};
 
 /// Samples by which decisions are late, at most; a power of two.
 const DELAY: usize = 32;
-/// Ways at most.
-pub(super) const MAX_WAYS: usize = 16;
+/// The largest pulse that is looked for.
+const MAX_PULSE: f32 = 2000.0;
 
 /// What a pulse costs: bits times what a bit is worth, by magnitude.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +105,8 @@ pub(super) fn quantize(
     let shortest = task.stretches.iter().filter_map(|stretch| stretch.long_term).map(|(lag, _)| lag).min();
     // What long-term prediction reaches must be decided.
     let delay = shortest.map_or(DELAY, |lag| (lag - LTP_TAPS / 2 - 1).min(DELAY));
-    let mut steps: Vec<Step> = Vec::with_capacity(3 * MAX_WAYS);
-    let mut next: Vec<Way> = Vec::with_capacity(MAX_WAYS);
+    let mut steps: Vec<Step> = Vec::with_capacity(2 * task.ways.max(seeds.len()));
+    let mut next: Vec<Way> = Vec::with_capacity(task.ways);
     let mut now = 0;
     for stretch in task.stretches {
         let order = stretch.lpc_q12.len();
@@ -184,7 +184,9 @@ fn branch(
     let wanted = target - base as f32 - expected * 1024.0;
     let sign = if seed < 0 { -1 } else { 1 };
     let ideal = (wanted * sign as f32 - task.offset_q10 as f32) / 1024.0;
-    let below = ideal.clamp(-2000.0, 2000.0).floor() as i32;
+    // Rounded down, without a call.
+    let towards_zero = ideal.clamp(-MAX_PULSE, MAX_PULSE) as i32;
+    let below = towards_zero - i32::from(ideal < towards_zero as f32);
     for pulse in [below, below + 1] {
         let excitation_q10 = sign * ((pulse << 10) + task.offset_q10);
         let signal = base.wrapping_add(excitation_q10) as f32;
@@ -209,9 +211,16 @@ fn take(way: &Way, step: &Step, slot: usize) -> Way {
     let residual_q10 = step.excitation_q10.wrapping_add(step.long_term_q10);
     way.ltp_q16[slot] = residual_q10 << 6;
     way.pulses[slot] = step.pulse;
-    way.errors.copy_within(1.., 0);
-    way.errors[MAX_ORDER - 1] = step.error;
-    way.past_q14.copy_within(1.., 0);
-    way.past_q14[MAX_ORDER - 1] = residual_q10.wrapping_add(step.predicted_q10) << 4;
+    way.errors = shifted(&way.errors, step.error);
+    let signal_q10 = residual_q10.wrapping_add(step.predicted_q10);
+    way.past_q14 = shifted(&way.past_q14, signal_q10 << 4);
     way
+}
+
+/// Without the oldest, with a new one.
+#[inline]
+fn shifted<T: Copy>(past: &[T; MAX_ORDER], new: T) -> [T; MAX_ORDER] {
+    let mut shifted = [new; MAX_ORDER];
+    shifted[..MAX_ORDER - 1].copy_from_slice(&past[1..]);
+    shifted
 }

@@ -127,6 +127,3 @@ pub(crate) static LTP_SCALE_CDF: [u16; 4] = [0, 32_000, 48_000, 65_535];
 
 /// The scales, Q14.
 pub(crate) static LTP_SCALES_Q14: [i16; 3] = [15_565, 11_469, 8192];
-
-/// Rate and distortion of the middle codebook on average, Q14: an encoder that is in a hurry stops below it.
-pub(crate) const LTP_MIDDLE_AVERAGE_RD_Q14: i32 = 11_010;

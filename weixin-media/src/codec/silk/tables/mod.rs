@@ -13,7 +13,6 @@ pub(crate) mod nlsf_unvoiced_16;
 pub(crate) mod nlsf_voiced_10;
 pub(crate) mod nlsf_voiced_16;
 pub(crate) mod pitch;
-pub(crate) mod rate_control;
 pub(crate) mod resampler;
 
 /// A codebook of normalized line spectral frequencies: the sum of one vector of each stage.
