@@ -33,7 +33,8 @@ Usage: cargo xtask TASK
   ci [--fast] [--fuzz]        everything that must pass; --fast leaves out the package and the real OpenClaw,
                               --fuzz adds a minute for each fuzz target (needs a nightly toolchain)
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
-                              official plugin: markdown, quotes; silk --compare: beside the reference, bit by bit;
+                              official plugin: markdown, quotes; silk --compare: beside the reference, bit by bit,
+                              --encoder: what our encoder and the reference's leave of the signal;
                               or of the channel: crash (killed 1,000 times), channel (speed, memory), faults
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)

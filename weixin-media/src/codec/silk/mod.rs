@@ -3,8 +3,8 @@
 //! Each stage has a file under its usual name. `container` gives packets, `range_decoder` their symbols, `indices` the
 //! side information of each frame and `excitation` its pulses; `dequantizer` makes gains (`gain`), prediction filters
 //! (`nlsf`, `lpc`) and lags of them, `synthesis` a voice. `concealment` and `comfort_noise` fill in for what is lost,
-//! `high_pass` and `resampler` end it. `tables` are figures. Source: Skype's SDK 1.0.9, whose fixed-point results these
-//! are to the bit; each file names those of the SDK that do the same. [draft-vos-silk-02] describes the codec.
+//! `high_pass` and `resampler` end it. `encoder` is the way back. `tables` are figures. Source: Skype's SDK 1.0.9, whose
+//! fixed-point results those of the decoder are to the bit; each file names those of the SDK that do the same. [draft-vos-silk-02] describes the codec.
 //!
 //! ```
 //! # fn run(voice: &[u8]) -> Result<(), weixin_media::codec::silk::SilkError> {

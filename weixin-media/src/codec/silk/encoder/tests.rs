@@ -51,16 +51,16 @@ fn what_is_encoded_is_decoded_with_little_error_at_the_bit_rate() {
         let samples = voice(rate, rate as usize * 3 / 10);
         let mut encoder = Encoder::new(&settings(rate, bit_rate, Some(bandwidth))).unwrap();
         let mut decoder = Decoder::new(rate).unwrap();
-        let (mut decoded, mut bytes) = (Vec::new(), 0);
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for part in samples.chunks_exact(encoder.packet_samples()) {
             let packet = encoder.encode(part).unwrap();
             bytes += packet.len();
             decoder.decode(&packet, &mut Vec::new()).unwrap();
-            decoded.extend_from_slice(decoder.past());
+            found.extend_from_slice(decoder.past());
         }
-        let rate_met = bytes as f64 * 16.0 / f64::from(bit_rate);
+        let rate_met = f64::from(bytes as u32 * 8 * rate) / (found.len() as f64 * f64::from(bit_rate));
         assert!((0.93..1.07).contains(&rate_met), "{rate} {bit_rate}: {rate_met}");
-        let found = ratio(&samples, &decoded);
+        let found = ratio(&samples, &found);
         assert!(found > least, "{rate} {bit_rate}: {found} dB");
     }
 }
