@@ -19,11 +19,11 @@ use super::trellis::{self, PulseCost, Stretch, Task};
 /// What a bit counts beside the squared error, in steps: with more, fewer pulses of a smaller step.
 const RATE_WEIGHT: f32 = 0.1;
 /// How far the noise follows the spectrum of the signal: 0 is white noise, with the least error.
-const SHAPING: f32 = 0.7;
+const SHAPING: f32 = 0.8;
 /// A level of the step takes so many bits per sample.
 const BITS_PER_LEVEL: f64 = 0.2;
 /// Near enough to the bits that there are.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE: f64 = 0.08;
 /// Steps that are tried, at most.
 const TRIALS: usize = 7;
 /// Power above which there may be a voice: what a decoder does not take for background noise.

@@ -9,6 +9,8 @@ use super::super::params::{LTP_TAPS, MAX_ORDER};
 
 /// Samples by which decisions are late, at most; a power of two.
 const DELAY: usize = 32;
+/// The cost by which a way can be behind.
+const HOPELESS: f32 = 0.7;
 /// The largest pulse that is looked for.
 const MAX_PULSE: f32 = 2000.0;
 
@@ -125,6 +127,9 @@ pub(super) fn quantize(
             for (number, way) in ways.iter().enumerate() {
                 branch(task, stretch, number, way, &taps, long_term_q10, target, &mut steps);
             }
+            // What is far behind does not come back.
+            let least = steps.iter().fold(f32::INFINITY, |least, step| least.min(step.cost));
+            steps.retain(|step| step.cost <= least + HOPELESS);
             let kept = task.ways.min(steps.len());
             if kept < steps.len() {
                 steps.select_nth_unstable_by(kept - 1, |a, b| a.cost.total_cmp(&b.cost));
