@@ -1,7 +1,7 @@
 // The plugin on a real OpenClaw, from installation to a reply on the phone. One story in order: each step
 // starts from where the one before it has left the host. `cargo xtask e2e` runs it.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -13,6 +13,11 @@ import { startSimulator } from "./sim.mjs";
 const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_PACKAGE, E2E_SIMULATOR } = process.env;
 const OWNER = "o9cq80owner@im.wechat";
 const STRANGER = "o9cq80stranger@im.wechat";
+// One pixel.
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
+  "base64",
+);
 const SECOND_OWNER = "o9cq80second@im.wechat";
 
 // Not the channel's name: the audit test looks for that.
@@ -111,6 +116,31 @@ step("sends what the command line asks for, from the gateway", async () => {
   await host.run("message", "send", "--channel", CHANNEL, "--target", OWNER, "--message", "from the command line");
   const entry = await phone.waitFor(/^from the command line$/, mark);
   assert.ok(entry.message.context_token, "with the context token of the conversation");
+});
+
+step("hands a picture from the phone to the agent", async () => {
+  const phone = sim.phone(OWNER);
+  const mark = await phone.mark();
+  await phone.sendImage(PICTURE, bot);
+  await phone.waitFor(/^reply \d+: /, mark);
+  const asked = JSON.stringify(model.requests.at(-1).messages);
+  assert.match(asked, /image_url|media attached/, "the model was told of it");
+  const kept = readdirSync(path.join(host.state, "media", "inbound")).map((name) => path.join(host.state, "media", "inbound", name));
+  assert.ok(kept.some((file) => readFileSync(file).equals(PICTURE)), "it is in the host's media store");
+});
+
+step("sends a picture with its caption, and none from elsewhere", async () => {
+  const phone = sim.phone(OWNER);
+  const mark = await phone.mark();
+  const file = path.join(folder, "workspace", "picture.png");
+  writeFileSync(file, PICTURE);
+  await host.run("message", "send", "--channel", CHANNEL, "--target", OWNER, "--message", "a caption", "--media", file);
+  await phone.waitFor(/^a caption$/, mark);
+  const { media } = await phone.waitFor(/^/, mark, "image");
+  assert.equal(media.size, PICTURE.length);
+  writeFileSync(path.join(folder, "private.png"), PICTURE);
+  const refused = host.run("message", "send", "--channel", CHANNEL, "--target", OWNER, "--media", path.join(folder, "private.png"));
+  await assert.rejects(refused);
 });
 
 step("offers a stranger pairing, and nothing before it is approved", async () => {

@@ -65,18 +65,24 @@ class Simulator {
           method: "POST",
           body: { kind: "text", text },
         })).message_id,
+      /** Sends a picture. */
+      sendImage: async (bytes, bot) =>
+        this.admin(`${path}/messages?bot_id=${encodeURIComponent(bot.bot_id)}`, {
+          method: "POST",
+          body: { kind: "image", data: bytes.toString("base64") },
+        }),
       /** How far the chat is; messages after it are new. */
       mark: async () => (await this.admin(`${path}/chat`)).next,
       /** The first message to this phone after `mark` that matches. */
-      waitFor: async (pattern, mark) => {
+      waitFor: async (pattern, mark, kind = "text") => {
         const deadline = Date.now() + WAIT_MS;
         let after = mark;
         const seen = [];
         while (Date.now() < deadline) {
           const { entries, next } = await this.admin(`${path}/chat?after=${after}&wait_ms=${deadline - Date.now()}`);
           for (const entry of entries.filter((entry) => entry.from_bot)) {
-            seen.push(entry.text);
-            if (pattern.test(entry.text ?? "")) return entry;
+            seen.push(entry.text ?? entry.kind);
+            if (entry.kind === kind && pattern.test(entry.text ?? "")) return entry;
           }
           after = next;
         }

@@ -44,7 +44,7 @@ export function createChannel(api, load) {
       blurb: "WeChat direct messages over Tencent's iLink bot API; log in by scanning a QR code.",
       order: 75,
     },
-    capabilities: { chatTypes: /** @type {"direct"[]} */ (["direct"]), media: false, blockStreaming: false },
+    capabilities: { chatTypes: /** @type {"direct"[]} */ (["direct"]), media: true, blockStreaming: false },
     configSchema: { schema: channelSchema },
     reload: { configPrefixes: [`channels.${CHANNEL_ID}`] },
     messaging: {
@@ -77,7 +77,7 @@ export function createChannel(api, load) {
         normalizeEntry: normalizeUserId,
       }),
     },
-    outbound: createOutbound({ acquire, stateDir }),
+    outbound: createOutbound({ acquire, stateDir, currentConfig: config }),
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },
       probeAccount: createProbe({ acquire }),
@@ -107,7 +107,7 @@ export function createChannel(api, load) {
           if (!reported.has(problem)) log.warn(`openclaw-weixin: ${problem}`);
           reported.add(problem);
         }
-        return runAccount(ctx, { api, acquire, currentConfig: config, log });
+        return runAccount(ctx, { api, acquire, stateDir, currentConfig: config, log });
       },
       logoutAccount: createLogout({ acquire, announce, isGateway: () => isGateway }),
       ...createQrLogin({ acquire, announce, currentConfig: config }),
@@ -121,7 +121,7 @@ function describeAccount(account) {
 }
 
 /** Runs one account until its signal is aborted. */
-async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }) {
+async function runAccount(ctx, { api, acquire, stateDir, currentConfig, log: fallbackLog }) {
   const { accountId, account, abortSignal: signal } = ctx;
   const log = ctx.log ?? fallbackLog;
   const helpers = channelRuntime(ctx, api);
@@ -136,7 +136,7 @@ async function runAccount(ctx, { api, acquire, currentConfig, log: fallbackLog }
     opening.then((late) => late.release()).catch(() => {});
     return;
   }
-  const deps = { port, account, channelRuntime: helpers, currentConfig, signal, log };
+  const deps = { port, account, channelRuntime: helpers, currentConfig, stateDir, signal, log };
   const unlisten = port.listen(accountId, {
     inbound: (event) => {
       // First: whatever the host's status table does, the message is handled.

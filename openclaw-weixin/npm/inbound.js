@@ -3,6 +3,7 @@ import { CHANNEL_ID, accountSettings, allowList, dmPolicy } from "./accounts.js"
 import { decideAccess } from "./access.js";
 import { answerCommand, turnTrace } from "./commands.js";
 import { approvedSenders, runReplyTurn } from "./host.js";
+import { defaultRoots, mediaContext, saveInboundMedia } from "./media.js";
 import { createReplySender } from "./outbound.js";
 
 /**
@@ -25,11 +26,14 @@ export async function handleInbound(event, deps) {
   try {
     const cfg = deps.currentConfig();
     const access = await resolveAccess(cfg, message.from, deps);
-    if (access.verdict === "allowed") await takeTurn(cfg, message, access, deps);
+    let settle = "inbound.ack";
+    if (access.verdict === "allowed") await takeTurn(cfg, event, access, deps);
     else if (access.verdict === "pairing") await offerPairing(message.from, deps);
     else log.info(`[${accountId}] dropped a message: its sender is not allowed (policy ${access.policy})`);
+    // Nothing is to be remembered of those who are not let in.
+    if (access.verdict !== "allowed") settle = "inbound.dismiss";
     // A turn that the stop cut short is not over: the message stays in the journal for the next start.
-    if (!signal.aborted) await port.call("inbound.ack", { accountId, deliveryId });
+    if (!signal.aborted) await port.call(settle, { accountId, deliveryId });
   } catch (error) {
     if (signal.aborted) return;
     log.error(`[${accountId}] message ${message.messageId} was not handled: ${error?.message ?? error}`);
@@ -78,7 +82,7 @@ async function offerPairing(senderId, { channelRuntime, account, port, log }) {
 }
 
 /** The host's message context. */
-export function buildContext(message, account, route, commandAuthorized) {
+export function buildContext(message, account, route, commandAuthorized, media = []) {
   const text = message.text ?? "";
   return {
     Body: text,
@@ -99,11 +103,23 @@ export function buildContext(message, account, route, commandAuthorized) {
     MessageSid: message.messageId,
     Timestamp: message.timestampMs,
     CommandAuthorized: commandAuthorized,
+    ...quoteContext(message.quote),
+    ...mediaContext(media),
+  };
+}
+
+function quoteContext(quote) {
+  if (!quote) return {};
+  return {
+    ReplyToId: quote.messageId ?? undefined,
+    ReplyToBody: quote.selected ?? quote.body,
+    ReplyToIsQuote: true,
   };
 }
 
 /** A command of ours, or a turn of the agent. */
-async function takeTurn(cfg, message, access, deps) {
+async function takeTurn(cfg, event, access, deps) {
+  const { message } = event;
   const { account, port, log } = deps;
   const { accountId } = account;
   const { from: to, timestampMs } = message;
@@ -119,7 +135,7 @@ async function takeTurn(cfg, message, access, deps) {
   if (ours) return;
   const debug = await port.call("debug.status", { accountId }).catch(() => false);
   const dispatchedAt = Date.now();
-  const replies = await runTurn(cfg, message, access, deps);
+  const replies = await runTurn(cfg, event, access, deps);
   if (debug !== true) return;
   const text = turnTrace({ receivedAt, timestampMs, dispatchedAt, endedAt: Date.now(), replies });
   await port.call("send.text", { accountId, to, text }).catch((error) => {
@@ -128,7 +144,7 @@ async function takeTurn(cfg, message, access, deps) {
 }
 
 /** Returns how many replies were delivered. */
-async function runTurn(cfg, message, access, deps) {
+async function runTurn(cfg, { deliveryId, message }, access, deps) {
   const { channelRuntime, account, port, log } = deps;
   const { accountId } = account;
   const route = channelRuntime.routing.resolveAgentRoute({
@@ -138,8 +154,10 @@ async function runTurn(cfg, message, access, deps) {
     peer: { kind: "direct", id: message.from },
   });
   const storePath = channelRuntime.session.resolveStorePath(cfg.session?.store, { agentId: route.agentId });
+  const store = channelRuntime.media;
+  const media = message.media > 0 && store ? await saveInboundMedia({ port, accountId, deliveryId, store, log }) : [];
   const context = channelRuntime.reply.finalizeInboundContext(
-    buildContext(message, account, route, access.commands),
+    buildContext(message, account, route, access.commands, media),
   );
   await channelRuntime.session.recordInboundSession({
     storePath,
@@ -154,7 +172,7 @@ async function runTurn(cfg, message, access, deps) {
     onRecordError: (error) => log.warn(`[${accountId}] session not recorded: ${error?.message ?? error}`),
   });
 
-  const sender = createReplySender({ port, accountId, to: message.from });
+  const sender = createReplySender({ port, accountId, to: message.from, roots: () => defaultRoots(cfg, deps.stateDir()) });
   const { dispatcher, replyOptions, markDispatchIdle } =
     channelRuntime.reply.createReplyDispatcherWithTyping({
       humanDelay: channelRuntime.reply.resolveHumanDelayConfig?.(cfg, route.agentId),

@@ -1,6 +1,15 @@
 // Made from openclaw-weixin/src/messages.rs by `cargo test -p openclaw-weixin`; do not edit.
 
 /**
+ * What a message quotes.
+ */
+export type QuotedMessage = { messageId: string | null, body: string, 
+/**
+ * The part that was selected, where only a part was quoted.
+ */
+selected: string | null, };
+
+/**
  * `init`: before anything else.
  */
 export type Init = { 
@@ -89,7 +98,23 @@ detail: string | null, lastPollMs: number | null, lastInboundMs: number | null, 
 /**
  * Messages that are not acknowledged yet.
  */
-pending: number, };
+pending: number, 
+/**
+ * Messages that were given up after several attempts.
+ */
+dead: number, 
+/**
+ * Sends that wait for their user's next message.
+ */
+outbox: number, 
+/**
+ * What is sent since is accepted without a name and perhaps never shown.
+ */
+suppressedSinceMs: number | null, 
+/**
+ * So much is the clock of this machine slow, at least.
+ */
+clockBehindMs: number | null, };
 
 /**
  * What `account.probe` answers: the server's word of this moment, and the link's state.
@@ -105,7 +130,7 @@ ok: boolean,
 code?: string, error?: string, status: Status, };
 
 /**
- * `inbound.ack`.
+ * `inbound.ack` and `inbound.dismiss`.
  */
 export type DeliveryRef = { accountId: string, deliveryId: string, };
 
@@ -113,6 +138,24 @@ export type DeliveryRef = { accountId: string, deliveryId: string, };
  * `inbound.fail`.
  */
 export type DeliveryFail = { accountId: string, deliveryId: string, reason: string, };
+
+/**
+ * `inbound.media`: fetch what a message carries, once its sender is authorised.
+ */
+export type MediaFetch = { accountId: string, deliveryId: string, 
+/**
+ * Where to, an existing folder.
+ */
+folder: string, 
+/**
+ * Larger media is refused; bytes.
+ */
+maxSize: number, };
+
+/**
+ * One piece of media of a message, in the answer to `inbound.media`: a file, or why there is none.
+ */
+export type Fetched = { "outcome": "file", path: string, mime: string, name: string, } | { "outcome": "failed", error: string, };
 
 /**
  * `send.text`.
@@ -124,7 +167,32 @@ export type SendText = { accountId: string, to: string, text: string,
 runId?: string, };
 
 /**
- * What `send.text` answers.
+ * `send.media`: a file of this machine, or what a URL names; one of the two.
+ */
+export type SendMedia = { accountId: string, to: string, path?: string, 
+/**
+ * https or http, never an address of a private network.
+ */
+url?: string, 
+/**
+ * Goes first, as a text of its own.
+ */
+caption?: string, 
+/**
+ * What the phone shows; by default that of the path or URL.
+ */
+name?: string, 
+/**
+ * Not as an image or video, whatever it is.
+ */
+asFile?: boolean, 
+/**
+ * One per agent run.
+ */
+runId?: string, };
+
+/**
+ * What `send.text` and `send.media` answer.
  */
 export type Sent = { outcome: Outcome, 
 /**
@@ -145,7 +213,11 @@ export type Typing = { accountId: string, to: string, on: boolean, };
 /**
  * A message from a phone.
  */
-export type Message = { messageId: string, from: string, to: string, text: string, timestampMs: number | null, };
+export type Message = { messageId: string, from: string, to: string, text: string, timestampMs: number | null, 
+/**
+ * How many pieces of media it has.
+ */
+media: number, quote: QuotedMessage | null, };
 
 /**
  * Events that belong to an account; log lines have their own form (`log.rs`).
@@ -167,8 +239,11 @@ export interface Methods {
   "account.probe": { params: AccountStart; answer: Probe };
   "account.logout": { params: AccountRef; answer: null };
   "inbound.ack": { params: DeliveryRef; answer: null };
+  "inbound.dismiss": { params: DeliveryRef; answer: null };
   "inbound.fail": { params: DeliveryFail; answer: null };
+  "inbound.media": { params: MediaFetch; answer: Array<Fetched> };
   "send.text": { params: SendText; answer: Sent };
+  "send.media": { params: SendMedia; answer: Sent };
   "debug.status": { params: AccountRef; answer: boolean };
   "debug.toggle": { params: AccountRef; answer: boolean };
   "typing": { params: Typing; answer: null };

@@ -41,6 +41,10 @@ export function createProbe({ acquire }) {
         lastOutboundAt: status.lastOutboundMs ?? null,
         lastError: status.detail ?? null,
         pending: status.pending,
+        outbox: status.outbox,
+        dead: status.dead,
+        suppressedSince: status.suppressedSinceMs ?? null,
+        clockBehindMs: status.clockBehindMs ?? null,
       };
     } catch (error) {
       return { ok: false, code: error?.code, error: String(error?.message ?? error), elapsedMs: elapsed() };
@@ -63,10 +67,37 @@ export function collectStatusIssues(accounts) {
       message,
       fix: `Mend it with \`openclaw config set\` or \`openclaw config unset\`; until then it is ignored.`,
     }));
-    return [problemOf(account), ...settings]
+    return [problemOf(account), ...healthOf(account), ...settings]
       .filter(Boolean)
       .map((problem) => ({ channel: CHANNEL_ID, accountId: account.accountId, ...problem }));
   });
+}
+
+/** Flags of an account that is online and yet not well; known where it was probed. */
+function healthOf({ accountId, probe }) {
+  const issues = [];
+  if (probe?.suppressedSince) {
+    issues.push({
+      kind: "runtime",
+      message: `WeChat accepts what ${accountId} sends and perhaps shows none of it, since ${new Date(probe.suppressedSince).toISOString()}.`,
+      fix: "Write to the bot from the phone; if its answers stay away, run the login again.",
+    });
+  }
+  if (probe?.clockBehindMs) {
+    issues.push({
+      kind: "runtime",
+      message: `This machine's clock is at least ${Math.round(probe.clockBehindMs / 1000)} s slow.`,
+      fix: "Set the clock, for instance with `timedatectl set-ntp true`.",
+    });
+  }
+  if (probe?.dead) {
+    issues.push({
+      kind: "runtime",
+      message: `${probe.dead} messages to ${accountId} were given up after several attempts.`,
+      fix: "See the gateway's log for the reasons.",
+    });
+  }
+  return issues;
 }
 
 function problemOf({ accountId, configured, linked, running, connected, lifecycle, lastError, probe }) {

@@ -11,6 +11,7 @@ mod failure;
 mod live;
 mod log;
 mod login;
+mod media;
 mod messages;
 mod port;
 mod service;

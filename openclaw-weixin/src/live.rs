@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use weixin_channel::ilink_client::{BotAgent, RunId, UserId};
-use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error};
+use weixin_channel::{
+    AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error, InboundPolicy, SendReport,
+};
 
 use crate::debug::DebugMode;
 use crate::events::Events;
@@ -14,18 +16,18 @@ use crate::failure::Failure;
 use crate::login::Logins;
 use crate::messages::{
     AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Outcome, Probe,
-    SendText, Sent, Status, Typing,
+    QuotedMessage, SendText, Sent, Status, Typing,
 };
 
 /// By account and number, as JavaScript names them.
-type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
+pub(crate) type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
 
 /// The channel and its state.
 pub(crate) struct Live {
     pub(crate) channel: Channel,
     pub(crate) logins: Logins,
     debug: DebugMode,
-    open: Open,
+    pub(crate) open: Open,
     typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
 }
 
@@ -34,7 +36,10 @@ impl Live {
     pub(crate) fn open(init: &Init, events: Events) -> Result<Self, Failure> {
         // What the official plugin sends where nothing is set.
         let agent = BotAgent::new("OpenClaw");
-        let mut builder = Channel::builder().state_dir(&init.state_dir).bot_agent(agent);
+        let mut inbound = InboundPolicy::default();
+        // Answered by the plugin itself, so they need not wait for a turn.
+        inbound.control.extend(["/echo", "/toggle-debug"].map(str::to_owned));
+        let mut builder = Channel::builder().state_dir(&init.state_dir).bot_agent(agent).inbound(inbound);
         if !init.roots.is_empty() {
             builder = builder.root_certificates(init.roots.join("\n"));
         }
@@ -108,6 +113,11 @@ impl Live {
         self.take(&delivery.account_id, &delivery.delivery_id)?.ack().await.map_err(Failure::from)
     }
 
+    /// Not to be taken care of: its sender is not let in.
+    pub(crate) async fn dismiss(&self, delivery: &DeliveryRef) -> Result<(), Failure> {
+        self.take(&delivery.account_id, &delivery.delivery_id)?.dismiss().await.map_err(Failure::from)
+    }
+
     pub(crate) fn fail(&self, delivery: DeliveryFail) -> Result<(), Failure> {
         self.take(&delivery.account_id, &delivery.delivery_id)?.fail(delivery.reason);
         Ok(())
@@ -117,10 +127,7 @@ impl Live {
         let run = send.run_id.map(RunId::from);
         let account = AccountId::new(&send.account_id);
         let report = self.channel.send_text(&account, &send.to, &send.text, run.as_ref()).await?;
-        Ok(Sent {
-            outcome: if report.is_confirmed() { Outcome::Accepted } else { Outcome::Unconfirmed },
-            message_id: report.message_id().map(|id| id.to_string()),
-        })
+        Ok(report.into())
     }
 
     pub(crate) async fn typing(&self, typing: Typing) -> Result<(), Failure> {
@@ -197,6 +204,21 @@ impl Message {
             to: delivery.account.bot_id().to_string(),
             text: inbound.text.clone(),
             timestamp_ms: inbound.time_ms,
+            media: inbound.attachments.len(),
+            quote: inbound.quote.as_ref().map(|quote| QuotedMessage {
+                message_id: quote.message_id.map(|id| id.to_string()),
+                body: quote.body.clone(),
+                selected: quote.selected.clone(),
+            }),
+        }
+    }
+}
+
+impl From<SendReport> for Sent {
+    fn from(report: SendReport) -> Self {
+        Self {
+            outcome: if report.is_confirmed() { Outcome::Accepted } else { Outcome::Unconfirmed },
+            message_id: report.message_id().map(|id| id.to_string()),
         }
     }
 }
@@ -215,6 +237,10 @@ impl From<AccountStatus> for Status {
             last_inbound_ms: millis(status.last_inbound),
             last_outbound_ms: millis(status.last_outbound),
             pending: status.pending,
+            dead: status.dead,
+            outbox: status.outbox,
+            suppressed_since_ms: millis(status.suppressed_since),
+            clock_behind_ms: status.clock_behind.and_then(|behind| u64::try_from(behind.as_millis()).ok()),
         }
     }
 }
@@ -231,6 +257,6 @@ impl From<Connection> for AccountConfig {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -142,13 +142,35 @@ pub(crate) struct Probe {
     pub(crate) status: Status,
 }
 
-/// `inbound.ack`.
+/// `inbound.ack` and `inbound.dismiss`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryRef {
     pub(crate) account_id: String,
     pub(crate) delivery_id: String,
+}
+
+/// `inbound.media`: fetch what a message carries, once its sender is authorised.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MediaFetch {
+    pub(crate) account_id: String,
+    pub(crate) delivery_id: String,
+    /// Where to, an existing folder.
+    pub(crate) folder: String,
+    /// Larger media is refused; bytes.
+    pub(crate) max_size: u64,
+}
+
+/// One piece of media of a message, in the answer to `inbound.media`: a file, or why there is none.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "outcome", rename_all = "camelCase")]
+pub(crate) enum Fetched {
+    File { path: String, mime: String, name: String },
+    Failed { error: String },
 }
 
 /// `inbound.fail`.
@@ -174,7 +196,30 @@ pub(crate) struct SendText {
     pub(crate) run_id: Option<String>,
 }
 
-/// What `send.text` answers.
+/// `send.media`: a file of this machine, or what a URL names; one of the two.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendMedia {
+    pub(crate) account_id: String,
+    pub(crate) to: String,
+    pub(crate) path: Option<String>,
+    /// https or http, never an address of a private network.
+    pub(crate) url: Option<String>,
+    /// Goes first, as a text of its own.
+    pub(crate) caption: Option<String>,
+    /// What the phone shows; by default that of the path or URL.
+    pub(crate) name: Option<String>,
+    /// Not as an image or video, whatever it is.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) as_file: bool,
+    /// One per agent run.
+    pub(crate) run_id: Option<String>,
+}
+
+/// What `send.text` and `send.media` answer.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[cfg_attr(test, ts(optional_fields))]
@@ -229,6 +274,25 @@ pub(crate) struct Status {
     pub(crate) last_outbound_ms: Option<u64>,
     /// Messages that are not acknowledged yet.
     pub(crate) pending: usize,
+    /// Messages that were given up after several attempts.
+    pub(crate) dead: usize,
+    /// Sends that wait for their user's next message.
+    pub(crate) outbox: usize,
+    /// What is sent since is accepted without a name and perhaps never shown.
+    pub(crate) suppressed_since_ms: Option<u64>,
+    /// So much is the clock of this machine slow, at least.
+    pub(crate) clock_behind_ms: Option<u64>,
+}
+
+/// What a message quotes.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QuotedMessage {
+    pub(crate) message_id: Option<String>,
+    pub(crate) body: String,
+    /// The part that was selected, where only a part was quoted.
+    pub(crate) selected: Option<String>,
 }
 
 /// A message from a phone.
@@ -242,4 +306,7 @@ pub(crate) struct Message {
     pub(crate) to: String,
     pub(crate) text: String,
     pub(crate) timestamp_ms: Option<i64>,
+    /// How many pieces of media it has.
+    pub(crate) media: usize,
+    pub(crate) quote: Option<QuotedMessage>,
 }

@@ -6,8 +6,9 @@ use ts_rs::{Config, TS};
 
 use crate::log::Line;
 use crate::messages::{
-    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, LoginRef, LoginStarted,
-    LoginStep, LoginVerify, Message, Outcome, Probe, Qr, SendText, Sent, Severity, Status, Typing,
+    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Fetched, Init, LoginRef,
+    LoginStarted, LoginStep, LoginVerify, MediaFetch, Message, Outcome, Probe, Qr, QuotedMessage, SendMedia,
+    SendText, Sent, Severity, Status, Typing,
 };
 
 /// Method, parameters, answer. The test below compares the names with those that `service.rs` answers.
@@ -23,8 +24,11 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("account.probe", "AccountStart", "Probe"),
     ("account.logout", "AccountRef", "null"),
     ("inbound.ack", "DeliveryRef", "null"),
+    ("inbound.dismiss", "DeliveryRef", "null"),
     ("inbound.fail", "DeliveryFail", "null"),
+    ("inbound.media", "MediaFetch", "Array<Fetched>"),
     ("send.text", "SendText", "Sent"),
+    ("send.media", "SendMedia", "Sent"),
     ("debug.status", "AccountRef", "boolean"),
     ("debug.toggle", "AccountRef", "boolean"),
     ("typing", "Typing", "null"),
@@ -67,6 +71,7 @@ fn declarations() -> String {
         )*};
     }
     declare!(
+        QuotedMessage,
         Init,
         Severity,
         Connection,
@@ -81,7 +86,10 @@ fn declarations() -> String {
         Probe,
         DeliveryRef,
         DeliveryFail,
+        MediaFetch,
+        Fetched,
         SendText,
+        SendMedia,
         Sent,
         Outcome,
         Typing,

@@ -60,17 +60,17 @@ test("a stranger gets a pairing code once, and the agent hears nothing", async (
   const first = setup({ message: { from: "stranger" }, reply });
   await first.handle();
   assert.deepEqual(first.port.called("send.text"), [{ accountId: "a", to: "stranger", text: "pairing code CODE1234" }]);
-  assert.equal(first.port.called("inbound.ack").length, 1);
+  assert.equal(first.port.called("inbound.dismiss").length, 1);
   const again = setup({ message: { from: "stranger" }, reply, pairing: { code: "CODE1234", created: false } });
   await again.handle();
   assert.deepEqual(again.port.called("send.text"), []);
-  assert.equal(again.port.called("inbound.ack").length, 1);
+  assert.equal(again.port.called("inbound.dismiss").length, 1);
 });
 
 test("a blocked sender gets nothing, and the log does not hold the text", async () => {
   const { port, log, handle } = setup({ message: { from: "stranger", text: "psst" }, config: { dmPolicy: "allowlist" } });
   await handle();
-  assert.deepEqual(port.calls.map(({ method }) => method), ["inbound.ack"]);
+  assert.deepEqual(port.calls.map(({ method }) => method), ["inbound.dismiss"]);
   assert.ok(!log.lines.join().includes("psst"));
 });
 

@@ -1,0 +1,97 @@
+// Media between WeChat and the host: files that the addon has fetched go into the host's media store, and what the
+// host sends comes from its store, its workspaces, or a URL.
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** What a phone sends is smaller; what is larger is a mistake or an attack. */
+const MAX_BYTES = 100 * 1024 * 1024;
+
+/**
+ * Fetches the media of a message into the host's media store. A piece that cannot be had is left out, and said.
+ *
+ * @param {object} delivery
+ * @param {import("./messages.d.ts").Port} delivery.port
+ * @param {string} delivery.accountId
+ * @param {string} delivery.deliveryId
+ * @param {{ saveMediaBuffer: Function }} delivery.store `channelRuntime.media`
+ * @param {{ warn: (line: string) => void }} delivery.log
+ * @returns {Promise<{ path: string, contentType: string }[]>}
+ */
+export async function saveInboundMedia({ port, accountId, deliveryId, store, log }) {
+  const folder = mkdtempSync(path.join(tmpdir(), "weixin-inbound-"));
+  try {
+    const fetched = await port.call("inbound.media", { accountId, deliveryId, folder, maxSize: MAX_BYTES });
+    const saved = [];
+    for (const piece of fetched) {
+      try {
+        if (piece.outcome === "failed") throw new Error(piece.error);
+        const kept = await store.saveMediaBuffer(readFileSync(piece.path), piece.mime, "inbound", MAX_BYTES, piece.name);
+        saved.push({ path: kept.path, contentType: kept.contentType ?? piece.mime });
+      } catch (error) {
+        log.warn(`[${accountId}] media of a message is left out: ${error?.message ?? error}`);
+      }
+    }
+    return saved;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The fields for media in the host's message context: the ones of old hosts, and those of hosts since 2026.9. */
+export function mediaContext(media) {
+  if (media.length === 0) return {};
+  const paths = media.map((piece) => piece.path);
+  const types = media.map((piece) => piece.contentType);
+  return {
+    MediaPath: paths[0],
+    MediaType: types[0],
+    MediaUrl: paths[0],
+    MediaPaths: paths,
+    MediaTypes: types,
+    MediaUrls: paths,
+    media: media.map(({ path: file, contentType }) => ({ path: file, url: file, contentType })),
+  };
+}
+
+/**
+ * What to send for a URL or path that the host names: `{ url }` or `{ path }`. Files must lie below one of `roots`,
+ * whatever links lead to them: an agent can be talked into naming any.
+ *
+ * @param {string} named
+ * @param {readonly string[]} roots
+ */
+export function outboundSource(named, roots) {
+  if (/^https?:\/\//i.test(named)) return { url: named };
+  let file = named;
+  if (/^file:/i.test(named)) file = fileURLToPath(named);
+  else if (/^[a-z][a-z0-9+.-]+:/i.test(named)) throw new Error(`${named.split(":")[0]}: links cannot be sent; use a path, file://, http:// or https://.`);
+  const candidates = path.isAbsolute(file) ? [file] : roots.map((root) => path.join(root, file));
+  for (const candidate of candidates) {
+    const real = realpath(candidate);
+    if (real && roots.some((root) => isBelow(real, realpath(root)))) return { path: real };
+  }
+  throw new Error(`${file} is not sent: there is no such file in the folders that this agent may send from (${roots.join(", ")}).`);
+}
+
+/** Where files may come from when the host does not say: its media store and the agents' workspaces. */
+export function defaultRoots(cfg, stateDir) {
+  const agents = [cfg?.agents?.defaults, ...(Array.isArray(cfg?.agents?.list) ? cfg.agents.list : [])];
+  const workspaces = agents.map((agent) => agent?.workspace).filter((folder) => typeof folder === "string" && folder);
+  return [path.join(stateDir, "media"), path.join(stateDir, "workspace"), ...workspaces];
+}
+
+function realpath(file) {
+  try {
+    return realpathSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+function isBelow(file, folder) {
+  if (!folder) return false;
+  const relative = path.relative(folder, file);
+  return relative !== "" && !relative.startsWith("..") && !path.isAbsolute(relative);
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+import { buildContext } from "../inbound.js";
+import { defaultRoots, mediaContext, outboundSource, saveInboundMedia } from "../media.js";
+import { fakeLog, fakePort } from "./fakes.mjs";
+
+let folder;
+beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), "weixin-media-"))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test("files come from below the roots only, whatever leads there", () => {
+  const root = path.join(folder, "root");
+  mkdirSync(root);
+  writeFileSync(path.join(root, "a.png"), "");
+  writeFileSync(path.join(folder, "secret"), "");
+  symlinkSync(path.join(folder, "secret"), path.join(root, "link"));
+  symlinkSync(root, path.join(folder, "alias"));
+  const source = (named, roots = [root]) => outboundSource(named, roots).path?.slice(folder.length);
+  assert.match(source(path.join(root, "a.png")), /root.a\.png$/);
+  assert.match(source("a.png"), /root.a\.png$/);
+  assert.match(source(pathToFileURL(path.join(root, "a.png")).href), /root.a\.png$/);
+  assert.match(source("a.png", [path.join(folder, "alias")]), /root.a\.png$/);
+  for (const named of [path.join(folder, "secret"), "../secret", "link", "missing.png", root, "."]) {
+    assert.throws(() => source(named), /is not sent/, named);
+  }
+  assert.throws(() => source("a.png", []), /is not sent/);
+  assert.throws(() => source("data:text/plain,hi"), /data: links cannot be sent/);
+  assert.deepEqual(outboundSource("HTTPS://x/a.png", []), { url: "HTTPS://x/a.png" });
+});
+
+test("without the host's word files come from its media store and the workspaces", () => {
+  const cfg = { agents: { defaults: { workspace: "/w" }, list: [{ id: "a", workspace: "/a" }, { id: "b" }] } };
+  assert.deepEqual(defaultRoots(cfg, "/state"), ["/state/media", "/state/workspace", "/w", "/a"].map((name) => path.normalize(name)));
+});
+
+test("what the addon fetched goes into the host's store; what it could not is left out and logged", async () => {
+  const log = fakeLog();
+  let used;
+  const port = fakePort({
+    "inbound.media": (params) => {
+      used = params.folder;
+      const file = path.join(used, "0.png");
+      writeFileSync(file, "bytes");
+      return [
+        { outcome: "file", path: file, mime: "image/png", name: "cat.png" },
+        { outcome: "failed", error: "HTTP 404" },
+      ];
+    },
+  });
+  const kept = [];
+  const store = {
+    saveMediaBuffer: async (buffer, mime, subdir, _max, name) => {
+      kept.push([buffer.toString(), mime, subdir, name]);
+      return { path: "/store/cat.png", contentType: mime };
+    },
+  };
+  const saved = await saveInboundMedia({ port, accountId: "a", deliveryId: "1", store, log });
+  assert.deepEqual(saved, [{ path: "/store/cat.png", contentType: "image/png" }]);
+  assert.deepEqual(kept, [["bytes", "image/png", "inbound", "cat.png"]]);
+  assert.match(log.lines.join(), /left out: HTTP 404/);
+  assert.throws(() => readdirSync(used), { code: "ENOENT" });
+});
+
+test("old and new fields of the context hold the same media", () => {
+  assert.deepEqual(mediaContext([]), {});
+  const context = mediaContext([
+    { path: "/1.png", contentType: "image/png" },
+    { path: "/2.wav", contentType: "audio/wav" },
+  ]);
+  assert.deepEqual([context.MediaPath, context.MediaType, context.MediaPaths, context.MediaTypes], ["/1.png", "image/png", ["/1.png", "/2.wav"], ["image/png", "audio/wav"]]);
+  assert.deepEqual(context.media.map((piece) => [piece.path, piece.contentType]), [["/1.png", "image/png"], ["/2.wav", "audio/wav"]]);
+});
+
+test("a quote is told to the host, the selected part of it where there is one", () => {
+  const context = (quote) => buildContext({ from: "u", text: "t", quote }, { accountId: "a" }, {}, true);
+  assert.equal(context(null).ReplyToBody, undefined);
+  assert.deepEqual(
+    [context({ messageId: "7", body: "whole", selected: null }).ReplyToBody, context({ messageId: "7", body: "whole", selected: null }).ReplyToId],
+    ["whole", "7"],
+  );
+  assert.equal(context({ messageId: null, body: "whole", selected: "part" }).ReplyToBody, "part");
+});
