@@ -122,7 +122,7 @@ step("hands a picture from the phone to the agent", async () => {
   const phone = sim.phone(OWNER);
   const mark = await phone.mark();
   await phone.sendImage(PICTURE, bot);
-  await phone.waitFor(/^reply \d+: /, mark);
+  await phone.waitFor(/^reply \d+:/, mark);
   const asked = JSON.stringify(model.requests.at(-1).messages);
   assert.match(asked, /image_url|media attached/, "the model was told of it");
   const kept = readdirSync(path.join(host.state, "media", "inbound")).map((name) => path.join(host.state, "media", "inbound", name));
