@@ -35,6 +35,7 @@ export function fakeChannelRuntime({ reply = async () => {}, storeAllowFrom = []
       buildPairingReply: ({ code }) => `pairing code ${code}`,
     },
     routing: { resolveAgentRoute: () => ({ agentId: "main", sessionKey: "s", mainSessionKey: "m" }) },
+    media: { saveMediaBuffer: async () => ({ path: "/store/a" }) },
     session: { resolveStorePath: () => "store", recordInboundSession: async () => {} },
     reply: {
       finalizeInboundContext: (context) => context,

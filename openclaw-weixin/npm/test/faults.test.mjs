@@ -14,8 +14,13 @@ const METHODS = [
   "account.probe",
   "account.logout",
   "inbound.ack",
+  "inbound.dismiss",
+  "inbound.media",
   "inbound.fail",
   "send.text",
+  "send.media",
+  "debug.status",
+  "debug.toggle",
   "typing",
   "login.start",
   "login.next",
@@ -39,6 +44,7 @@ function brokenAddon(method, fault) {
   const answers = {
     "account.probe": { ok: true, status: { state: "online", pending: 0 } },
     "login.start": { loginId: "l", qr: { url: "u", terminal: "t", pngDataUrl: "d" } },
+    "inbound.media": [{ outcome: "failed", error: "HTTP 404" }],
     "login.next": { event: "confirmed", accountId: "a" },
   };
   const addon = { called: new Set() };
@@ -71,7 +77,7 @@ async function live(addon, { setStatus = () => {} } = {}) {
     accountId: "a",
     account,
     abortSignal: controller.signal,
-    channelRuntime: fakeChannelRuntime({ reply: (deliver) => deliver({ text: "hello" }) }),
+    channelRuntime: fakeChannelRuntime({ reply: (deliver) => deliver({ text: "hello", mediaUrl: "https://x/a.png" }) }),
     getStatus: () => ({ accountId: "a" }),
     setStatus,
   };
@@ -80,8 +86,15 @@ async function live(addon, { setStatus = () => {} } = {}) {
   const started = Promise.resolve(channel.gateway.startAccount(host));
   watch(started);
   await settle();
-  const message = { messageId: "1", from: "owner", to: "a", text: "hi", timestampMs: 1 };
-  addon.emit?.(JSON.stringify({ type: "inbound", accountId: "a", deliveryId: "1", message }));
+  const messages = [
+    { from: "owner", text: "hi", media: 1 },
+    { from: "owner", text: "/toggle-debug", media: 0 },
+    { from: "stranger", text: "hi", media: 1 },
+  ];
+  for (const [index, message] of messages.entries()) {
+    const deliveryId = String(index + 1);
+    addon.emit?.(JSON.stringify({ type: "inbound", accountId: "a", deliveryId, message: { messageId: deliveryId, to: "a", timestampMs: 1, ...message } }));
+  }
   for (const event of ["{", "null", "7", '{"type":"log"}', '{"type":"status","accountId":"a"}', '{"type":"new"}']) addon.emit?.(event);
   watch(channel.status.probeAccount({ account, cfg: {} }));
   watch(channel.outbound.sendText({ to: "owner", text: "x", accountId: "a" }));
