@@ -45,11 +45,11 @@ export class Host {
   }
 
   /** Nothing here reaches for the internet: model, channel and catalogue are local or off. */
-  async configure({ modelUrl }) {
+  async configure({ modelUrl, model: modelName = "stub", apiKey = "none" }) {
     this.port = await freePort();
     const model = {
-      id: "stub",
-      name: "stub",
+      id: modelName,
+      name: modelName,
       reasoning: false,
       input: ["text", "image"],
       cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
@@ -67,11 +67,11 @@ export class Host {
         mode: "replace",
         ...(this.traits.config.catalogRefresh ? { catalogRefresh: { enabled: false } } : {}),
         providers: {
-          lab: { baseUrl: modelUrl, apiKey: "none", api: "openai-completions", models: [model] },
+          lab: { baseUrl: modelUrl, apiKey, api: "openai-completions", models: [model] },
         },
       },
       agents: {
-        defaults: { model: { primary: "lab/stub" }, workspace: path.join(this.folder, "workspace") },
+        defaults: { model: { primary: `lab/${modelName}` }, workspace: path.join(this.folder, "workspace") },
       },
       update: { checkOnStart: false },
       logging: { file: path.join(this.folder, "gateway.log") },

@@ -92,7 +92,7 @@ pub(crate) fn crash(host: &Host, package: &Path, kills: u32) -> Outcome<Counts> 
 }
 
 /// Node.js with everything that the JavaScript of `e2e/` reads from its environment.
-fn prepare(host: &Host, package: &Path) -> Outcome<Command> {
+pub(crate) fn prepare(host: &Host, package: &Path) -> Outcome<Command> {
     process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;
     let node = tools::node_version(&host.node)?;
     let install = tools::openclaw(&host.version, &node, &host.npm)?;
