@@ -7,8 +7,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ilink_fixtures::Simulator;
+use bytes::Bytes;
+use ilink_fixtures::{Simulator, VoiceCodec};
 use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::weixin_media::codec::convert_voice;
+use weixin_channel::weixin_media::codec::silk::{self, EncoderSettings};
 use weixin_channel::{AccountConfig, AccountId, Channel, ChannelLoginEvent, Deliveries};
 
 /// The simulated user.
@@ -36,8 +39,23 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Lets the phone in the browser record and play voice messages.
+#[derive(Debug)]
+struct Silk;
+
+impl VoiceCodec for Silk {
+    fn encode(&self, samples: &[i16]) -> Result<Vec<u8>, String> {
+        silk::encode(samples, &EncoderSettings::default()).map_err(|error| error.to_string())
+    }
+
+    fn to_wav(&self, file: &[u8]) -> Result<Vec<u8>, String> {
+        let voice = convert_voice(Bytes::copy_from_slice(file)).map_err(|error| error.to_string())?;
+        Ok(voice.bytes.to_vec())
+    }
+}
+
 async fn run(auto: bool) -> Result<(), Box<dyn Error>> {
-    let simulator = Simulator::start().await?;
+    let simulator = Simulator::builder().voice(Silk).start().await?;
     let state = tempfile::tempdir()?;
     let (channel, deliveries) =
         Channel::builder().state_dir(state.path()).base_url(simulator.url()).build()?;
