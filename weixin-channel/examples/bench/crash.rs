@@ -69,11 +69,8 @@ async fn parent(kills: u64, seed: u64) -> Outcome {
 
     println!("{kills} kills in {} s, {sent} messages from {USERS} users", begin.elapsed().as_secs());
     println!("handled          {}", report.handled.len());
-    println!("acknowledged     {}", report.acknowledged.len());
-    println!(
-        "handled again    {} (killed between the beginning of a turn and its acknowledgement)",
-        report.again
-    );
+    println!("not acknowledged {pending}");
+    println!("handled again    {} (killed before they were acknowledged)", report.again);
     println!("lost             {}", sent - report.handled.len() as u64);
     println!("after their acknowledgement {}", report.after);
     println!("out of order     {}", report.disorder);
