@@ -16,16 +16,32 @@ export async function startModel({ thinkMs = 0 } = {}) {
       if (request.method === "GET") return json(response, { object: "list", data: [{ id: "stub", object: "model" }] });
       const body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
       requests.push(body);
-      const text = `reply ${requests.length}: ${lastUserText(body.messages)}`;
-      setTimeout(() => {
+      const asked = lastUserText(body.messages);
+      const text = answers.shift() ?? `reply ${requests.length}: ${asked}`;
+      const answer = () => {
         if (body.stream) stream(response, body, text);
         else json(response, completion(body, text));
-      }, thinkMs);
+      };
+      setTimeout(() => void held.then(answer), thinkMs);
+      for (const tell of asking.splice(0)) tell(asked);
     });
   });
+  /** What it says next, before it repeats questions again. */
+  const answers = [];
+  const asking = [];
+  let held = Promise.resolve();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     requests,
+    answers,
+    /** The next question, when it is asked. */
+    asked: () => new Promise((resolve) => asking.push(resolve)),
+    /** From now on nothing is answered until the returned function is called. */
+    hold() {
+      let release;
+      held = new Promise((resolve) => (release = resolve));
+      return () => release();
+    },
     baseUrl: `http://127.0.0.1:${server.address().port}/v1`,
     close() {
       server.closeAllConnections();

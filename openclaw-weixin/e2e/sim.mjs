@@ -11,6 +11,11 @@ export async function startSimulator(binary) {
   return new Simulator(program, line.match(/listening on (\S+)/)[1].replace(/\/$/, ""));
 }
 
+/** Message ids are above 2^53: as numbers they would be other ones. */
+function keepIds(_, value, { source } = {}) {
+  return typeof value === "number" && !Number.isSafeInteger(value) && /^\d+$/.test(source ?? "") ? source : value;
+}
+
 class Simulator {
   constructor(program, url) {
     this.program = program;
@@ -23,7 +28,7 @@ class Simulator {
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const answer = await response.json();
+    const answer = JSON.parse(await response.text(), keepIds);
     if (!response.ok) throw new Error(`simulator: ${method} ${path}: ${answer.error}`);
     return answer;
   }
@@ -71,6 +76,11 @@ class Simulator {
           method: "POST",
           body: { kind: "image", data: bytes.toString("base64") },
         }),
+      /** Sends a message of any kind that the admin API knows. */
+      sendAny: async (message, bot) =>
+        this.admin(`${path}/messages?bot_id=${encodeURIComponent(bot.bot_id)}`, { method: "POST", body: message }),
+      /** All that was written here, from either side. */
+      chat: async () => (await this.admin(`${path}/chat`)).entries,
       /** How far the chat is; messages after it are new. */
       mark: async () => (await this.admin(`${path}/chat`)).next,
       /** The first message to this phone after `mark` that matches. */
@@ -115,6 +125,16 @@ class Simulator {
       version = state.version;
     }
     throw new Error(`${polling ? "nobody" : "somebody still"} polled for ${bot.bot_id} after ${ms} ms`);
+  }
+
+  /** The next `times` requests to an endpoint go wrong. */
+  fault(endpoint, fault, times = 1) {
+    return this.admin("faults", { method: "POST", body: { endpoint, fault, times } });
+  }
+
+  /** From now on none does. */
+  clearFaults() {
+    return this.admin("faults", { method: "DELETE" });
   }
 
   /** Where our requests differed from the protocol. */
