@@ -41,6 +41,10 @@ impl Copies {
     /// Writes what has changed. They are copies, so a failure costs nothing but them.
     pub(crate) async fn write(&mut self, state: &StateDir, account: &AccountId, store: &dyn Store) {
         self.due = None;
+        // An account that was retired or removed meanwhile leaves no files behind.
+        if !matches!(state.account(account), Ok(Some(_))) {
+            return;
+        }
         if let Some(cursor) = self.cursor.take()
             && let Err(error) = state.write_cursor(account, &cursor)
         {

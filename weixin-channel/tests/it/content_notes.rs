@@ -432,6 +432,11 @@ async fn a_day_of_one_account() {
             _ => {}
         }
     };
+    let old = lab.account.as_str();
+    let left = std::fs::read_dir(lab.folder.path().join("openclaw-weixin/accounts")).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> = left.filter(|name| name.starts_with(old) && !name.contains(".retired-")).collect();
+    assert_eq!(left, [format!("{old}.lock")], "the old account's files are kept under other names");
     channel.reconcile(|_| config()).await.unwrap();
     lab.phone().send_text("good evening");
     let delivery = next(&mut deliveries).await;

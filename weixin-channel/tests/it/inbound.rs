@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
 use serde_json::json;
-use tokio::time::timeout;
-use weixin_channel::{AccountConfig, LinkState};
+use tokio::time::{sleep, timeout};
+use weixin_channel::{AccountConfig, InboundPolicy, LinkState};
 
-use crate::{Lab, USER, next, quiet, until};
+use crate::{Lab, USER, config, next, quiet, until};
 
 fn message(id: u64, user: &str, text: &str) -> serde_json::Value {
     json!({ "message_id": id, "from_user_id": user, "message_type": 1, "context_token": format!("ctx-{id}"),
@@ -219,4 +219,43 @@ async fn the_journal_goes_on_where_the_official_plugin_stopped() {
     channel.send_text(&lab.account, USER, "I still know you", None).await.unwrap();
     lab.phone().send_text("two");
     assert_eq!(next(&mut deliveries).await.inbound.text, "two", "and not one again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_is_felt_by_the_poll_not_by_the_memory() {
+    let lab = Lab::new();
+    let mut policy = InboundPolicy::default();
+    policy.max_open = 3;
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
+    until(&channel, &lab.account, LinkState::Online).await;
+    for n in 0..10 {
+        lab.phone().send_text(&format!("m{n}"));
+        sleep(Duration::from_secs(1)).await;
+    }
+    let polls = lab.simulator.requests_to(Endpoint::GetUpdates).len();
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(lab.simulator.requests_to(Endpoint::GetUpdates).len(), polls, "polling has paused");
+    assert_eq!(channel.status(&lab.account).pending, 3);
+    for n in 0..10 {
+        let delivery = next(&mut deliveries).await;
+        assert_eq!(delivery.inbound.text, format!("m{n}"));
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_forgets_what_is_old() {
+    let lab = Lab::new();
+    let mut policy = InboundPolicy::default();
+    policy.retention.done = Duration::from_secs(3_600);
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
+    lab.phone().send_message(message(7, USER, "once"));
+    next(&mut deliveries).await.ack().await.unwrap();
+    lab.phone().send_message(message(7, USER, "once"));
+    assert!(quiet(&mut deliveries).await, "a repetition");
+    sleep(Duration::from_secs(2 * 3_600)).await;
+    lab.phone().send_message(message(7, USER, "once"));
+    next(&mut deliveries).await.ack().await.unwrap();
 }
