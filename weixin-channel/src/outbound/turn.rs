@@ -10,10 +10,14 @@ use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
 
+/// Between blocks that become one message.
+const BETWEEN: &str = "\n\n";
+
 /// One agent run that answers bit by bit: blocks, signs of tools at work, then the final answer.
 ///
-/// The last send that the user's message allows is kept for the final answer (field note 3): blocks for which there is
-/// no send left wait and are put before it. [`finish`](Self::finish) must be called, or they are not sent.
+/// Sends are scarce (field note 3): once half of those that the user's message allows are used up, blocks wait until
+/// together they fill a message, and the last send is kept for the final answer. What waits is put before it:
+/// [`finish`](Self::finish) must be called, or it is not sent.
 #[derive(Debug)]
 #[must_use = "blocks that wait are sent by finish()"]
 pub struct Turn {
@@ -38,23 +42,47 @@ impl Channel {
 }
 
 impl Turn {
-    /// A part of the answer. `None` if it waits for the end.
+    /// A part of the answer. `None` if it waits.
     ///
     /// # Errors
     /// As [`Channel::send`], but for a refusal: the block then waits.
     pub async fn block(&mut self, text: impl Into<String>) -> Result<Option<SendReport>, Error> {
         let text = text.into();
-        // What waits goes first.
-        if self.held.is_empty() && !text.trim().is_empty() {
-            let reply = Reply::text(&*text).run(&self.run);
-            match self.channel.send_as(&self.account, &self.to, reply, Importance::Block).await {
-                Ok(report) => return Ok(Some(report)),
-                Err(error) if waits(&error) => {}
-                Err(error) => return Err(error),
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        if self.sends_are_scarce().await? {
+            let room = self.channel.send_policy().split.max_chars;
+            let chars = self.held.iter().chain([&text]).map(|block| block.chars().count() + 2).sum::<usize>();
+            if chars <= room || self.held.is_empty() {
+                self.held.push(text);
+                return Ok(None);
             }
+            let sent = self.send_held().await;
+            self.held.push(text);
+            return sent;
         }
         self.held.push(text);
-        Ok(None)
+        self.send_held().await
+    }
+
+    async fn sends_are_scarce(&self) -> Result<bool, Error> {
+        let target = self.channel.target(&self.account, &self.to, None, false).await?;
+        let ledger = self.channel.store().ledger(&target.account, &target.user).await?;
+        let policy = self.channel.send_policy();
+        Ok(policy.remaining(&ledger) <= policy.per_inbound / 2)
+    }
+
+    /// Whatever becomes of it but a refusal, it is not sent again.
+    async fn send_held(&mut self) -> Result<Option<SendReport>, Error> {
+        let reply = Reply::text(self.held.join(BETWEEN)).run(&self.run);
+        match self.channel.send_as(&self.account, &self.to, reply, Importance::Block).await {
+            Err(error) if waits(&error) => Ok(None),
+            sent => {
+                self.held.clear();
+                sent.map(Some)
+            }
+        }
     }
 
     /// Shows that a tool starts; `call` is the same at its end. False if it is not shown: it never costs the answer
@@ -86,9 +114,9 @@ impl Turn {
         let mut reply = reply.into();
         reply.run.get_or_insert(self.run);
         if !self.held.is_empty() {
-            let mut text = self.held.join("\n\n");
+            let mut text = self.held.join(BETWEEN);
             if let Some(Part::Text(first)) = reply.parts.first_mut() {
-                text.push_str("\n\n");
+                text.push_str(BETWEEN);
                 first.insert_str(0, &text);
             } else {
                 reply.parts.insert(0, Part::Text(text));
