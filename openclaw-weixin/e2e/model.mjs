@@ -26,7 +26,7 @@ export async function startModel({ thinkMs = 0 } = {}) {
       for (const tell of asking.splice(0)) tell(asked);
     });
   });
-  /** What it says next, before it repeats questions again. */
+  /** What it says next, before it repeats questions again: texts, or `{ tool, args }`, a tool to call. */
   const answers = [];
   const asking = [];
   let held = Promise.resolve();
@@ -66,13 +66,21 @@ function lastUserText(messages) {
   return own.trim().split("\n\n")[0].trim();
 }
 
-function completion(body, content) {
+let calls = 0;
+
+function toolCall({ tool, args }) {
+  return { id: `call_${(calls += 1)}`, type: "function", function: { name: tool, arguments: JSON.stringify(args) } };
+}
+
+function completion(body, answer) {
+  const isText = typeof answer === "string";
+  const message = isText ? { content: answer } : { content: null, tool_calls: [toolCall(answer)] };
   return {
     id: "stub",
     object: "chat.completion",
     created: 0,
     model: body.model,
-    choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+    choices: [{ index: 0, message: { role: "assistant", ...message }, finish_reason: isText ? "stop" : "tool_calls" }],
     usage: USAGE,
   };
 }
@@ -91,8 +99,10 @@ function stream(response, body, text) {
       })}\n\n`,
     );
   send({ delta: { role: "assistant", content: "" }, finish_reason: null });
-  for (const part of text.match(/.{1,8}/gsu) ?? []) send({ delta: { content: part }, finish_reason: null });
-  send({ delta: {}, finish_reason: "stop" });
+  if (typeof text === "string") {
+    for (const part of text.match(/.{1,8}/gsu) ?? []) send({ delta: { content: part }, finish_reason: null });
+  } else send({ delta: { tool_calls: [{ index: 0, ...toolCall(text) }] }, finish_reason: null });
+  send({ delta: {}, finish_reason: typeof text === "string" ? "stop" : "tool_calls" });
   send(undefined, USAGE);
   response.end("data: [DONE]\n\n");
 }

@@ -55,6 +55,13 @@ export function accountSettings(cfg, accountId) {
   return { ...shared, ...own, enabled: shared.enabled !== false && own.enabled !== false };
 }
 
+/** Where a setting of an account stands, or would: its own section if it has it there, else the channel's. */
+export function settingPath(cfg, accountId, key) {
+  const own = plainObject(cfg?.channels?.[CHANNEL_ID]?.accounts)[accountId];
+  const section = `channels.${CHANNEL_ID}`;
+  return plainObject(own)[key] === undefined ? `${section}.${key}` : `${section}.accounts.${accountId}.${key}`;
+}
+
 /** What the host passes around as "the account". Holds no secret. */
 export function resolveAccount(cfg, accountId, stateDir) {
   const id = normalizeAccountId(accountId) || defaultAccountId(stateDir);
@@ -85,6 +92,17 @@ export function connectionSettings(cfg, accountId) {
     cdnBaseUrl: text(cdnBaseUrl),
     routeTag: text(typeof routeTag === "number" ? String(routeTag) : routeTag),
     botAgent: text(botAgent),
+  };
+}
+
+/** What the addon needs to know before anything else: settings that hold for all accounts. */
+export function portSettings(cfg) {
+  const { outbox, markdown, quoteCache } = accountSettings(cfg);
+  const limits = Object.entries(plainObject(quoteCache)).filter(([key, value]) => typeof value === (key === "enabled" ? "boolean" : "number"));
+  return {
+    outbox: outbox === true,
+    markdown: typeof markdown === "string" ? markdown : undefined,
+    quotes: Object.fromEntries(limits),
   };
 }
 

@@ -6,8 +6,10 @@ import {
   defaultAccountId,
   listAccountIds,
   normalizeUserId,
+  portSettings,
   resolveAccount,
   resolveStateDir,
+  settingPath,
 } from "./accounts.js";
 import { channelRuntime, currentConfig, judgeHost } from "./host.js";
 import { handleInbound } from "./inbound.js";
@@ -16,7 +18,9 @@ import { createLogout } from "./logout.js";
 import { createOutbound } from "./outbound.js";
 import { createPortPool } from "./port.js";
 import { channelSchema, configProblems } from "./settings.js";
+import { messageToolHints } from "./hints.js";
 import { collectStatusIssues, createProbe, statusPatch } from "./status.js";
+import { createHeartbeat } from "./typing.js";
 
 const STOP_MS = 2000;
 const USER_ID = /@im\.wechat$/;
@@ -27,7 +31,7 @@ export function createChannel(api, load) {
   const stateDir = () => resolveStateDir(api.runtime);
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const config = () => currentConfig(api);
-  const acquire = createPortPool({ stateDir, log, load });
+  const acquire = createPortPool({ stateDir, log, settings: () => portSettings(config()), load });
   const announce = () => bumpConfig(api.runtime?.config);
   // Commands load the plugin too, each in a process of its own; only the gateway starts accounts.
   let isGateway = false;
@@ -44,7 +48,10 @@ export function createChannel(api, load) {
       blurb: "WeChat direct messages over Tencent's iLink bot API; log in by scanning a QR code.",
       order: 75,
     },
-    capabilities: { chatTypes: /** @type {"direct"[]} */ (["direct"]), media: true, blockStreaming: false },
+    capabilities: { chatTypes: /** @type {"direct"[]} */ (["direct"]), media: true, blockStreaming: true },
+    // A message of the user allows about ten sends (field note 3): few large blocks.
+    streaming: { blockStreamingCoalesceDefaults: { minChars: 1500, idleMs: 1000 } },
+    agentPrompt: { messageToolHints },
     configSchema: { schema: channelSchema },
     reload: { configPrefixes: [`channels.${CHANNEL_ID}`] },
     messaging: {
@@ -68,15 +75,16 @@ export function createChannel(api, load) {
     },
     pairing: { idLabel: "WeChat user id", normalizeAllowEntry: normalizeUserId },
     security: {
-      resolveDmPolicy: ({ account }) => ({
+      resolveDmPolicy: ({ account, cfg }) => ({
         policy: account.dmPolicy,
         allowFrom: account.allowFrom,
-        policyPath: `channels.${CHANNEL_ID}.dmPolicy`,
-        allowFromPath: `channels.${CHANNEL_ID}.allowFrom`,
+        policyPath: settingPath(cfg, account.accountId, "dmPolicy"),
+        allowFromPath: settingPath(cfg, account.accountId, "allowFrom"),
         approveHint: `openclaw pairing approve ${CHANNEL_ID} <code>`,
         normalizeEntry: normalizeUserId,
       }),
     },
+    heartbeat: createHeartbeat({ acquire, stateDir }),
     outbound: createOutbound({ acquire, stateDir, currentConfig: config }),
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },

@@ -73,22 +73,118 @@ export async function approvedSenders({ pairing }, channel, accountId) {
   return (await pairing.readAllowFromStore(key)).map(String);
 }
 
-/** Runs one turn of the agent; resolves when all of its replies have been handed to `dispatcher`'s `deliver`. */
-export async function runReplyTurn({ reply }, { dispatcher, ctx, cfg, replyOptions }) {
+/**
+ * Runs one turn of the agent; resolves when all of its replies have been handed to `deliver`. Since 2026.9 the host
+ * does the whole of it, with its hooks around each reply; before, the channel records the session and runs the hooks
+ * that it can find.
+ *
+ * @param {any} channelRuntime
+ * @param {object} turn
+ * @param {any} turn.cfg
+ * @param {any} turn.ctx the message's context
+ * @param {any} turn.route
+ * @param {string} turn.channel
+ * @param {string} turn.accountId
+ * @param {any} turn.log
+ * @param {(payload: any, info?: any) => Promise<{ visibleReplySent: boolean, messageIds: string[] }>} turn.deliver
+ * @param {object} turn.typing callbacks
+ * @param {object} turn.replyOptions
+ */
+export async function runReplyTurn(channelRuntime, turn) {
+  const { cfg, ctx, route, channel, accountId, log, deliver, typing, replyOptions } = turn;
+  const { reply, session, inbound } = channelRuntime;
+  const onError = (error, info) => {
+    log.error(`[${accountId}] reply (${info?.kind}) not delivered: ${error?.message ?? error}`);
+  };
+  const record = {
+    updateLastRoute: { sessionKey: route.mainSessionKey, channel, to: ctx.From, accountId },
+    onRecordError: (error) => log.warn(`[${accountId}] session not recorded: ${error?.message ?? error}`),
+  };
+  const dispatcherOptions = { humanDelay: reply.resolveHumanDelayConfig?.(cfg, route.agentId), ...typing };
+  if (inbound?.dispatch) {
+    return inbound.dispatch({
+      cfg,
+      channel,
+      accountId,
+      route,
+      ctxPayload: ctx,
+      messageId: ctx.MessageSid,
+      delivery: { deliver, observeMessageSent: true, onError },
+      dispatcherOptions,
+      replyOptions,
+      record,
+    });
+  }
+  const storePath = session.resolveStorePath(cfg.session?.store, { agentId: route.agentId });
+  await session.recordInboundSession({ storePath, sessionKey: route.sessionKey, ctx, ...record });
+  const {
+    dispatcher,
+    replyOptions: typingOptions,
+    markDispatchIdle,
+  } = reply.createReplyDispatcherWithTyping({
+    ...dispatcherOptions,
+    deliver: withMessageHooks(await findHookRunner(), { channel, accountId, to: ctx.From, runId: replyOptions.runId }, deliver),
+    onError,
+  });
   const run = () =>
     reply.dispatchReplyFromConfig({
       ctx,
       cfg,
       dispatcher,
-      replyOptions,
+      replyOptions: { ...typingOptions, ...replyOptions },
       // Hosts since 2026.9.4 replace the config object while a turn is prepared, and refuse the old one.
       usePublishedModelRuntime: true,
     });
-  if (reply.withReplyDispatcher) return reply.withReplyDispatcher({ dispatcher, run });
-  // Before 2026.2 a turn's promise does not wait for the deliveries.
   try {
-    return await run();
+    if (reply.withReplyDispatcher) await reply.withReplyDispatcher({ dispatcher, run });
+    else {
+      // Before 2026.2 a turn's promise does not wait for the deliveries.
+      try {
+        await run();
+      } finally {
+        await dispatcher.waitForIdle();
+      }
+    }
   } finally {
-    await dispatcher.waitForIdle();
+    markDispatchIdle();
   }
+}
+
+/** What runs other plugins' hooks. Hosts from 2026.3.22 on let plugins ask for it; before, nobody can. */
+async function findHookRunner() {
+  try {
+    return (await import("openclaw/plugin-sdk/plugin-runtime")).getGlobalHookRunner?.() ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * `deliver` with the hooks `message_sending` (which may change the text, or cancel) before and `message_sent` after.
+ * A hook that fails changes nothing. Exported for tests.
+ */
+export function withMessageHooks(hooks, { channel, accountId, to, runId }, deliver) {
+  const context = { channelId: channel, accountId, conversationId: to };
+  const ask = async (content) => {
+    if (!hooks?.hasHooks("message_sending")) return {};
+    const metadata = { channel, accountId, runId };
+    return (await hooks.runMessageSending({ to, content, metadata }, context).catch(() => {})) ?? {};
+  };
+  const tell = async (event) => {
+    if (hooks?.hasHooks("message_sent")) await hooks.runMessageSent({ to, ...event }, context);
+  };
+  return async (payload, info) => {
+    const answer = await ask(payload.text ?? "");
+    if (answer.cancel) return { visibleReplySent: false, messageIds: [] };
+    const changed = typeof answer.content === "string" ? { ...payload, text: answer.content } : payload;
+    const content = changed.text ?? "";
+    try {
+      const sent = await deliver(changed, info);
+      if (sent.visibleReplySent) void tell({ content, success: true, messageId: sent.messageIds[0] }).catch(() => {});
+      return sent;
+    } catch (error) {
+      void tell({ content, success: false, error: String(error?.message ?? error) }).catch(() => {});
+      throw error;
+    }
+  };
 }

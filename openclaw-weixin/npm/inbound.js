@@ -2,9 +2,8 @@
 import { CHANNEL_ID, accountSettings, allowList, dmPolicy } from "./accounts.js";
 import { decideAccess } from "./access.js";
 import { answerCommand, turnTrace } from "./commands.js";
-import { approvedSenders, runReplyTurn } from "./host.js";
-import { defaultRoots, mediaContext, saveInboundMedia } from "./media.js";
-import { createReplySender } from "./outbound.js";
+import { approvedSenders } from "./host.js";
+import { runTurn } from "./turn.js";
 
 /**
  * Handles one delivery to its end. Never throws: what goes wrong is logged, and told to the addon, which
@@ -77,44 +76,8 @@ async function offerPairing(senderId, { channelRuntime, account, port, log }) {
     idLine: `Your WeChat user id: ${senderId}`,
     code,
   });
-  await port.call("send.text", { accountId, to: senderId, text });
+  await port.call("send", { accountId, to: senderId, text });
   log.info(`[${accountId}] sent a pairing code to a new sender; see \`openclaw pairing list ${CHANNEL_ID}\``);
-}
-
-/** The host's message context. */
-export function buildContext(message, account, route, commandAuthorized, media = []) {
-  const text = message.text ?? "";
-  return {
-    Body: text,
-    RawBody: text,
-    CommandBody: text,
-    BodyForAgent: text,
-    BodyForCommands: text,
-    From: message.from,
-    To: message.from,
-    SenderId: message.from,
-    AccountId: account.accountId,
-    SessionKey: route.sessionKey,
-    ChatType: "direct",
-    Provider: CHANNEL_ID,
-    Surface: CHANNEL_ID,
-    OriginatingChannel: CHANNEL_ID,
-    OriginatingTo: message.from,
-    MessageSid: message.messageId,
-    Timestamp: message.timestampMs,
-    CommandAuthorized: commandAuthorized,
-    ...quoteContext(message.quote),
-    ...mediaContext(media),
-  };
-}
-
-function quoteContext(quote) {
-  if (!quote) return {};
-  return {
-    ReplyToId: quote.messageId ?? undefined,
-    ReplyToBody: quote.selected ?? quote.body,
-    ReplyToIsQuote: true,
-  };
 }
 
 /** A command of ours, or a turn of the agent. */
@@ -129,7 +92,7 @@ async function takeTurn(cfg, event, access, deps) {
     authorized: access.commands,
     receivedAt,
     timestampMs,
-    reply: (text) => port.call("send.text", { accountId, to, text }),
+    reply: (text) => port.call("send", { accountId, to, text }),
     toggleDebug: () => port.call("debug.toggle", { accountId }),
   });
   if (ours) return;
@@ -138,73 +101,7 @@ async function takeTurn(cfg, event, access, deps) {
   const replies = await runTurn(cfg, event, access, deps);
   if (debug !== true) return;
   const text = turnTrace({ receivedAt, timestampMs, dispatchedAt, endedAt: Date.now(), replies });
-  await port.call("send.text", { accountId, to, text }).catch((error) => {
+  await port.call("send", { accountId, to, text }).catch((error) => {
     log.warn(`[${accountId}] debug line not sent: ${error.message}`);
   });
-}
-
-/** Returns how many replies were delivered. */
-async function runTurn(cfg, { deliveryId, message }, access, deps) {
-  const { channelRuntime, account, port, log } = deps;
-  const { accountId } = account;
-  const route = channelRuntime.routing.resolveAgentRoute({
-    cfg,
-    channel: CHANNEL_ID,
-    accountId,
-    peer: { kind: "direct", id: message.from },
-  });
-  const storePath = channelRuntime.session.resolveStorePath(cfg.session?.store, { agentId: route.agentId });
-  const store = channelRuntime.media;
-  const media = message.media > 0 && store ? await saveInboundMedia({ port, accountId, deliveryId, store, log }) : [];
-  const context = channelRuntime.reply.finalizeInboundContext(
-    buildContext(message, account, route, access.commands, media),
-  );
-  await channelRuntime.session.recordInboundSession({
-    storePath,
-    sessionKey: route.sessionKey,
-    ctx: context,
-    updateLastRoute: {
-      sessionKey: route.mainSessionKey,
-      channel: CHANNEL_ID,
-      to: message.from,
-      accountId,
-    },
-    onRecordError: (error) => log.warn(`[${accountId}] session not recorded: ${error?.message ?? error}`),
-  });
-
-  const sender = createReplySender({ port, accountId, to: message.from, roots: () => defaultRoots(cfg, deps.stateDir()) });
-  const { dispatcher, replyOptions, markDispatchIdle } =
-    channelRuntime.reply.createReplyDispatcherWithTyping({
-      humanDelay: channelRuntime.reply.resolveHumanDelayConfig?.(cfg, route.agentId),
-      ...createTyping({ port, accountId, to: message.from, log }),
-      deliver: (payload) => sender.deliver(payload),
-      onError: (error, info) => {
-        log.error(`[${accountId}] reply (${info?.kind}) not delivered: ${error?.message ?? error}`);
-      },
-    });
-  try {
-    await runReplyTurn(channelRuntime, {
-      dispatcher,
-      ctx: context,
-      cfg,
-      replyOptions: { ...replyOptions, disableBlockStreaming: true },
-    });
-  } finally {
-    markDispatchIdle();
-  }
-  return sender.delivered();
-}
-
-/** Typing while the agent works; the addon repeats it. A failure is no reason to disturb the turn. */
-function createTyping({ port, accountId, to, log }) {
-  let on = false;
-  const set = async (wanted) => {
-    if (on === wanted) return;
-    on = wanted;
-    await port.call("typing", { accountId, to, on }).catch((error) => {
-      log.debug?.(`[${accountId}] typing not shown: ${error.message}`);
-    });
-  };
-  const stop = () => void set(false);
-  return { onReplyStart: () => set(true), onIdle: stop, onCleanup: stop };
 }

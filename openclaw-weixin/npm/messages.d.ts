@@ -24,7 +24,24 @@ logLevel?: Severity,
 /**
  * Trusted certificates, PEM; the bundled ones if empty.
  */
-roots?: Array<string>, };
+roots?: Array<string>, 
+/**
+ * Answers that may not be sent now wait for their user's next message.
+ */
+outbox?: boolean, 
+/**
+ * What becomes of Markdown: `native`, `filtered` or `plain`.
+ */
+markdown?: string, 
+/**
+ * What is kept to know what a quote quotes.
+ */
+quotes?: QuoteCache, };
+
+/**
+ * The config's `quoteCache`; what is absent is the official plugin's default (protocol §7).
+ */
+export type QuoteCache = { enabled?: boolean, retentionDays?: number, maxMessagesPerAccount?: number, mediaRetentionDays?: number, maxMediaBytesPerAccount?: number, maxSingleMediaBytes?: number, };
 
 /**
  * Severity of log events.
@@ -158,41 +175,61 @@ maxSize: number, };
 export type Fetched = { "outcome": "file", path: string, mime: string, name: string, } | { "outcome": "failed", error: string, };
 
 /**
- * `send.text`.
+ * `account.infer`.
  */
-export type SendText = { accountId: string, to: string, text: string, 
+export type Recipient = { to: string, };
+
 /**
- * One per agent run.
+ * `send`: words, then media, as one answer.
+ */
+export type Outgoing = { accountId: string, to: string, 
+/**
+ * Goes first, as a text of its own.
+ */
+text?: string, media?: Array<MediaSource>, 
+/**
+ * One per agent run. Blocks of this run that still wait are put before the answer.
  */
 runId?: string, };
 
 /**
- * `send.media`: a file of this machine, or what a URL names; one of the two.
+ * A file of this machine, or what a URL names; one of the two.
  */
-export type SendMedia = { accountId: string, to: string, path?: string, 
+export type MediaSource = { path?: string, 
 /**
  * https or http, never an address of a private network.
  */
 url?: string, 
 /**
- * Goes first, as a text of its own.
- */
-caption?: string, 
-/**
- * What the phone shows; by default that of the path or URL.
- */
-name?: string, 
-/**
  * Not as an image or video, whatever it is.
  */
-asFile?: boolean, 
-/**
- * One per agent run.
- */
-runId?: string, };
+asFile?: boolean, };
 
 /**
- * What `send.text` and `send.media` answer.
+ * `turn.block`: a part of an answer that is not finished.
+ */
+export type Block = { accountId: string, to: string, runId: string, text: string, };
+
+/**
+ * `turn.tool`: the sign that a tool works, or has worked.
+ */
+export type ToolSign = { accountId: string, to: string, runId: string, name: string, 
+/**
+ * The same at its start and its end.
+ */
+call: string, 
+/**
+ * How it ended: `completed`, `failed`, `blocked` or `unknown`; absent while it works.
+ */
+status?: string, };
+
+/**
+ * `turn.end`: nothing more comes of this run.
+ */
+export type TurnEnd = { accountId: string, runId: string, };
+
+/**
+ * What `send`, `turn.block` and `turn.end` answer.
  */
 export type Sent = { outcome: Outcome, 
 /**
@@ -201,9 +238,9 @@ export type Sent = { outcome: Outcome,
 messageId?: string, };
 
 /**
- * Whether the server has named the message.
+ * What the server has made of it.
  */
-export type Outcome = "accepted" | "unconfirmed";
+export type Outcome = "accepted" | "unconfirmed" | "waiting";
 
 /**
  * `typing`.
@@ -238,12 +275,15 @@ export interface Methods {
   "account.status": { params: AccountRef; answer: Status };
   "account.probe": { params: AccountStart; answer: Probe };
   "account.logout": { params: AccountRef; answer: null };
+  "account.infer": { params: Recipient; answer: string };
   "inbound.ack": { params: DeliveryRef; answer: null };
   "inbound.dismiss": { params: DeliveryRef; answer: null };
   "inbound.fail": { params: DeliveryFail; answer: null };
   "inbound.media": { params: MediaFetch; answer: Array<Fetched> };
-  "send.text": { params: SendText; answer: Sent };
-  "send.media": { params: SendMedia; answer: Sent };
+  "send": { params: Outgoing; answer: Sent };
+  "turn.block": { params: Block; answer: Sent };
+  "turn.tool": { params: ToolSign; answer: boolean };
+  "turn.end": { params: TurnEnd; answer: Sent };
   "debug.status": { params: AccountRef; answer: boolean };
   "debug.toggle": { params: AccountRef; answer: boolean };
   "typing": { params: Typing; answer: null };

@@ -1,51 +1,35 @@
-// Text and media to WeChat: replies of a turn, and sends that the host asks for (CLI, cron, message tool).
-import { randomUUID } from "node:crypto";
-
+// Sends that the host asks for (CLI, cron, message tool), and what they share with the replies of a turn.
 import { CHANNEL_ID, listAccountIds, normalizeAccountId, normalizeUserId } from "./accounts.js";
 import { defaultRoots, outboundSource } from "./media.js";
 
-/** Sends the payloads of one agent run; all of them carry the same run id. `roots` are the folders that files may come from. */
-export function createReplySender({ port, accountId, to, roots }) {
-  const runId = randomUUID();
-  let delivered = 0;
-  return {
-    delivered: () => delivered,
-    async deliver(payload) {
-      await send(port, { accountId, to, runId }, payload.text, mediaOf(payload), roots);
-      delivered += 1;
-    },
-  };
-}
-
 /**
- * All that a payload attaches, each once.
+ * Sends a payload: its text, then all that it attaches. Words that go with a file that may not be sent still arrive.
  *
- * @param {{ mediaUrl?: string, mediaUrls?: string[] }} payload
+ * @param {import("./messages.d.ts").Port} port
+ * @param {{ accountId: string, to: string, runId?: string }} target
+ * @param {{ text?: string, mediaUrl?: string, mediaUrls?: readonly string[] }} payload
+ * @param {() => readonly string[]} roots the folders that files may come from
+ * @returns {Promise<import("./messages.d.ts").Sent | undefined>} nothing for an empty payload
  */
-function mediaOf({ mediaUrl, mediaUrls }) {
-  return [...new Set([...(mediaUrls ?? []), mediaUrl].filter((named) => typeof named === "string" && named.trim()))];
-}
-
-/** The text, or the media with the text as the caption of the first; the last answer. */
-async function send(port, target, text, media, roots, asFile = false) {
-  const caption = text?.trim() ? text : undefined;
-  if (media.length === 0) return caption ? port.call("send.text", { ...target, text: caption }) : undefined;
-  let sent;
-  for (const [index, named] of media.entries()) {
-    const source = await sourceOrCaption(port, target, named, roots, index === 0 ? caption : undefined);
-    sent = await port.call("send.media", { ...target, ...source, asFile, caption: index === 0 ? caption : undefined });
+export async function sendPayload(port, target, payload, roots, asFile = false) {
+  const text = payload.text?.trim() ? payload.text : undefined;
+  const media = [];
+  let refused;
+  for (const named of mediaOf(payload)) {
+    try {
+      media.push({ ...outboundSource(named, roots()), asFile });
+    } catch (error) {
+      refused ??= error;
+    }
   }
+  const sent = text || media.length > 0 ? await port.call("send", { ...target, text, media }) : undefined;
+  if (refused) throw refused;
   return sent;
 }
 
-/** Words that go with a file that may not be sent still arrive. */
-async function sourceOrCaption(port, target, named, roots, caption) {
-  try {
-    return outboundSource(named, roots());
-  } catch (error) {
-    if (caption) await port.call("send.text", { ...target, text: caption });
-    throw error;
-  }
+/** All that a payload attaches, each once. */
+export function mediaOf({ mediaUrl, mediaUrls }) {
+  return [...new Set([...(mediaUrls ?? []), mediaUrl].filter((named) => typeof named === "string" && named.trim()))];
 }
 
 /** The host's outbound adapter. `acquire` opens the message port. */
@@ -55,12 +39,13 @@ export function createOutbound({ acquire, stateDir, currentConfig }) {
    *   mediaLocalRoots?: readonly string[], forceDocument?: boolean }} ctx
    */
   async function deliver(ctx) {
-    const account = chooseAccount(ctx.accountId, listAccountIds(stateDir()));
+    const chosen = chooseAccount(ctx.accountId, listAccountIds(stateDir()));
     const to = normalizeUserId(ctx.to);
     const roots = () => ctx.mediaLocalRoots ?? defaultRoots(ctx.cfg ?? currentConfig(), stateDir());
     const port = await acquire();
     try {
-      const sent = await send(port, { accountId: account, to }, ctx.text, mediaOf(ctx), roots, ctx.forceDocument === true);
+      const accountId = chosen ?? (await port.call("account.infer", { to }));
+      const sent = await sendPayload(port, { accountId, to }, ctx, roots, ctx.forceDocument === true);
       // Some servers accept a message without naming it; an id is never invented.
       return { channel: CHANNEL_ID, messageId: sent?.messageId ?? "", chatId: to };
     } finally {
@@ -79,7 +64,7 @@ export function createOutbound({ acquire, stateDir, currentConfig }) {
   };
 }
 
-/** The account to send from. Exported for tests. */
+/** The account to send from; undefined if that depends on who is written to. Exported for tests. */
 export function chooseAccount(wanted, known) {
   if (wanted) {
     const id = normalizeAccountId(wanted);
@@ -97,7 +82,5 @@ export function chooseAccount(wanted, known) {
       `No WeChat account is logged in; run \`openclaw channels login --channel ${CHANNEL_ID}\`.`,
     );
   }
-  throw new Error(
-    `Several WeChat accounts are logged in; name one with --account: ${known.join(", ")}.`,
-  );
+  return undefined;
 }

@@ -12,13 +12,17 @@ const { version } = createRequire(import.meta.url)("./package.json");
  */
 const slots = (globalThis[Symbol.for("openclaw-weixin.ports")] ??= new Map());
 
+/** The methods of a turn, which may outlive the account's stop. */
+const ANSWERS = new Set(["send", "turn.block", "turn.end"]);
+
 /**
  * @param {object} options
  * @param {() => string} options.stateDir the host's state folder
  * @param {object} options.log the host's logger
+ * @param {() => object} [options.settings] what the config says about all accounts (`portSettings`)
  * @param {() => { Host: new (onEvent: (json: string) => void) => import("./messages.d.ts").Host }} [options.load] the addon; tests pass their own
  */
-export function createPortPool({ stateDir, log, load = loadAddon }) {
+export function createPortPool({ stateDir, log, settings = () => ({}), load = loadAddon }) {
   /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */
   function slotNow() {
     const key = `${version} ${stateDir()}`;
@@ -50,6 +54,7 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
       stateDir: stateDir(),
       roots: trustedRoots(),
       logLevel: log.debug ? "debug" : "info",
+      ...settings(),
     });
     return { host, call, listeners, ready, users: 0 };
   }
@@ -80,7 +85,7 @@ export function createPortPool({ stateDir, log, load = loadAddon }) {
     }
     return {
       async call(method, params) {
-        if (!released || !method.startsWith("send.")) return port.call(method, params);
+        if (!released || !ANSWERS.has(method)) return port.call(method, params);
         // The reply of a turn that has outlived its account's stop, as turns do when the host restarts in place.
         const now = await acquire();
         try {

@@ -14,6 +14,7 @@ mod login;
 mod media;
 mod messages;
 mod port;
+mod send;
 mod service;
 #[cfg(test)]
 mod types;

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use weixin_channel::ilink_client::{BotAgent, RunId, UserId};
+use weixin_channel::ilink_client::{BotAgent, UserId};
+use weixin_channel::markdown::Mode;
+use weixin_channel::quote::QuoteLimits;
 use weixin_channel::{
-    AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error, InboundPolicy, SendReport,
+    AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error, InboundPolicy,
+    OutboxPolicy, SendPolicy, Turn,
 };
 
 use crate::debug::DebugMode;
@@ -15,8 +18,8 @@ use crate::events::Events;
 use crate::failure::Failure;
 use crate::login::Logins;
 use crate::messages::{
-    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Outcome, Probe,
-    QuotedMessage, SendText, Sent, Status, Typing,
+    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Probe, QuoteCache,
+    QuotedMessage, Recipient, Status, Typing,
 };
 
 /// By account and number, as JavaScript names them.
@@ -29,6 +32,8 @@ pub(crate) struct Live {
     debug: DebugMode,
     pub(crate) open: Open,
     typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
+    /// Turns of which blocks have been sent or wait, by account and run.
+    pub(crate) turns: Mutex<HashMap<(AccountId, String), Turn>>,
 }
 
 impl Live {
@@ -39,7 +44,16 @@ impl Live {
         let mut inbound = InboundPolicy::default();
         // Answered by the plugin itself, so they need not wait for a turn.
         inbound.control.extend(["/echo", "/toggle-debug"].map(str::to_owned));
-        let mut builder = Channel::builder().state_dir(&init.state_dir).bot_agent(agent).inbound(inbound);
+        let mut sends = SendPolicy::default();
+        sends.outbox = init.outbox.then(OutboxPolicy::default);
+        sends.markdown =
+            init.markdown.as_deref().and_then(|mode| mode.parse::<Mode>().ok()).unwrap_or_default();
+        let mut builder = Channel::builder()
+            .state_dir(&init.state_dir)
+            .bot_agent(agent)
+            .inbound(inbound)
+            .sends(sends)
+            .quotes(init.quotes.limits());
         if !init.roots.is_empty() {
             builder = builder.root_certificates(init.roots.join("\n"));
         }
@@ -48,7 +62,14 @@ impl Live {
         tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));
         tokio::spawn(pass_on_statuses(channel.status_events(), events));
         let debug = DebugMode::new(&init.state_dir);
-        Ok(Self { channel, logins: Logins::default(), debug, open, typing: Mutex::default() })
+        Ok(Self {
+            channel,
+            logins: Logins::default(),
+            debug,
+            open,
+            typing: Mutex::default(),
+            turns: Mutex::default(),
+        })
     }
 
     pub(crate) async fn start_account(&self, start: AccountStart) -> Result<(), Failure> {
@@ -98,10 +119,22 @@ impl Live {
         Ok(())
     }
 
+    /// The account to write to a user from, if there is no doubt.
+    pub(crate) async fn infer_account(&self, to: Recipient) -> Result<String, Failure> {
+        match self.channel.account_for(&to.to).await {
+            Ok(account) => Ok(account.to_string()),
+            Err(error @ Error::AmbiguousAccount { .. }) => {
+                Err(Failure::new(error.code(), format!("{error}, with --account or accountId")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Only once the monitor has stopped: while it runs, a dropped delivery counts as a failed attempt.
     fn let_go(&self, account: &AccountId) {
         lock(&self.open).retain(|(owner, _), _| owner != account);
         lock(&self.typing).retain(|(owner, _), _| owner != account);
+        lock(&self.turns).retain(|(owner, _), _| owner != account);
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the shape of all methods")]
@@ -123,16 +156,13 @@ impl Live {
         Ok(())
     }
 
-    pub(crate) async fn send_text(&self, send: SendText) -> Result<Sent, Failure> {
-        let run = send.run_id.map(RunId::from);
-        let account = AccountId::new(&send.account_id);
-        let report = self.channel.send_text(&account, &send.to, &send.text, run.as_ref()).await?;
-        Ok(report.into())
-    }
-
     pub(crate) async fn typing(&self, typing: Typing) -> Result<(), Failure> {
         let key = (AccountId::new(&typing.account_id), typing.to);
         if typing.on {
+            // Heartbeats ask again and again; a sign that is shown would be taken back by its successor.
+            if lock(&self.typing).get(&key).is_some_and(weixin_channel::Typing::is_shown) {
+                return Ok(());
+            }
             let shown = self.channel.typing(&key.0, &key.1).await?;
             lock(&self.typing).insert(key, shown);
         } else {
@@ -214,15 +244,6 @@ impl Message {
     }
 }
 
-impl From<SendReport> for Sent {
-    fn from(report: SendReport) -> Self {
-        Self {
-            outcome: if report.is_confirmed() { Outcome::Accepted } else { Outcome::Unconfirmed },
-            message_id: report.message_id().map(|id| id.to_string()),
-        }
-    }
-}
-
 impl From<AccountStatus> for Status {
     fn from(status: AccountStatus) -> Self {
         let millis = |time: Option<SystemTime>| {
@@ -254,6 +275,31 @@ impl From<Connection> for AccountConfig {
         config.route_tag = connection.route_tag;
         config.bot_agent = connection.bot_agent;
         config
+    }
+}
+
+impl QuoteCache {
+    /// `None` keeps nothing. Numbers that cannot be meant stand for the nearest that can.
+    fn limits(&self) -> Option<QuoteLimits> {
+        const DAY: f64 = 24.0 * 60.0 * 60.0;
+        let mut limits = QuoteLimits::default();
+        let days = |days: f64| Duration::try_from_secs_f64((days * DAY).max(0.0)).unwrap_or(Duration::MAX);
+        set(&mut limits.retention, self.retention_days.map(days));
+        set(&mut limits.media_retention, self.media_retention_days.map(days));
+        // `as` stops at the ends of the range, which is what is wanted.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        {
+            set(&mut limits.max_messages, self.max_messages_per_account.map(|count| count as u32));
+            set(&mut limits.max_media_bytes, self.max_media_bytes_per_account.map(|bytes| bytes as u64));
+            set(&mut limits.max_single_media_bytes, self.max_single_media_bytes.map(|bytes| bytes as u64));
+        }
+        (self.enabled != Some(false)).then_some(limits)
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
     }
 }
 

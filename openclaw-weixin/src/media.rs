@@ -1,13 +1,12 @@
-//! Media through the port: paths and URLs, never bytes.
+//! Media of messages through the port: paths, never bytes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use weixin_channel::ilink_client::RunId;
-use weixin_channel::{AccountId, Attachment, Reply};
+use weixin_channel::AccountId;
 
 use crate::failure::Failure;
 use crate::live::{Live, lock};
-use crate::messages::{Fetched, MediaFetch, SendMedia, Sent};
+use crate::messages::{Fetched, MediaFetch};
 
 impl Live {
     /// Fetches the media of an open delivery; a piece that cannot be had does not keep the others away.
@@ -33,34 +32,5 @@ impl Live {
             });
         }
         Ok(fetched)
-    }
-
-    /// Sends one file, or what a URL names, its caption first.
-    pub(crate) async fn send_media(&self, send: SendMedia) -> Result<Sent, Failure> {
-        let media = match (send.path, send.url) {
-            (Some(path), None) => Attachment::new(PathBuf::from(path)),
-            (None, Some(url)) => Attachment::url(url),
-            _ => {
-                return Err(Failure::new(
-                    "invalid-input",
-                    "send.media takes a path or a URL, one of the two.",
-                ));
-            }
-        };
-        let media = if send.as_file { media.as_file() } else { media };
-        let media = match send.name {
-            Some(name) => media.name(name),
-            None => media,
-        };
-        let mut reply = Reply::new();
-        if let Some(caption) = send.caption.filter(|caption| !caption.trim().is_empty()) {
-            reply = reply.and_text(caption);
-        }
-        reply = reply.and_media(media);
-        if let Some(run) = send.run_id {
-            reply = reply.run(RunId::from(run));
-        }
-        let account = AccountId::new(&send.account_id);
-        Ok(self.channel.send(&account, &send.to, reply).await?.into())
     }
 }

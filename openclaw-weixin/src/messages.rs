@@ -18,6 +18,30 @@ pub(crate) struct Init {
     #[serde(default)]
     #[cfg_attr(test, ts(as = "Option<_>", optional))]
     pub(crate) roots: Vec<String>,
+    /// Answers that may not be sent now wait for their user's next message.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) outbox: bool,
+    /// What becomes of Markdown: `native`, `filtered` or `plain`.
+    pub(crate) markdown: Option<String>,
+    /// What is kept to know what a quote quotes.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) quotes: QuoteCache,
+}
+
+/// The config's `quoteCache`; what is absent is the official plugin's default (protocol §7).
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct QuoteCache {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) retention_days: Option<f64>,
+    pub(crate) max_messages_per_account: Option<f64>,
+    pub(crate) media_retention_days: Option<f64>,
+    pub(crate) max_media_bytes_per_account: Option<f64>,
+    pub(crate) max_single_media_bytes: Option<f64>,
 }
 
 /// Severity of log events.
@@ -183,43 +207,83 @@ pub(crate) struct DeliveryFail {
     pub(crate) reason: String,
 }
 
-/// `send.text`.
+/// `account.infer`.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Recipient {
+    pub(crate) to: String,
+}
+
+/// `send`: words, then media, as one answer.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SendText {
+pub(crate) struct Outgoing {
     pub(crate) account_id: String,
     pub(crate) to: String,
-    pub(crate) text: String,
-    /// One per agent run.
+    /// Goes first, as a text of its own.
+    pub(crate) text: Option<String>,
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) media: Vec<MediaSource>,
+    /// One per agent run. Blocks of this run that still wait are put before the answer.
     pub(crate) run_id: Option<String>,
 }
 
-/// `send.media`: a file of this machine, or what a URL names; one of the two.
+/// A file of this machine, or what a URL names; one of the two.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SendMedia {
-    pub(crate) account_id: String,
-    pub(crate) to: String,
+pub(crate) struct MediaSource {
     pub(crate) path: Option<String>,
     /// https or http, never an address of a private network.
     pub(crate) url: Option<String>,
-    /// Goes first, as a text of its own.
-    pub(crate) caption: Option<String>,
-    /// What the phone shows; by default that of the path or URL.
-    pub(crate) name: Option<String>,
     /// Not as an image or video, whatever it is.
     #[serde(default)]
     #[cfg_attr(test, ts(as = "Option<_>", optional))]
     pub(crate) as_file: bool,
-    /// One per agent run.
-    pub(crate) run_id: Option<String>,
 }
 
-/// What `send.text` and `send.media` answer.
+/// `turn.block`: a part of an answer that is not finished.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Block {
+    pub(crate) account_id: String,
+    pub(crate) to: String,
+    pub(crate) run_id: String,
+    pub(crate) text: String,
+}
+
+/// `turn.tool`: the sign that a tool works, or has worked.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolSign {
+    pub(crate) account_id: String,
+    pub(crate) to: String,
+    pub(crate) run_id: String,
+    pub(crate) name: String,
+    /// The same at its start and its end.
+    pub(crate) call: String,
+    /// How it ended: `completed`, `failed`, `blocked` or `unknown`; absent while it works.
+    pub(crate) status: Option<String>,
+}
+
+/// `turn.end`: nothing more comes of this run.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TurnEnd {
+    pub(crate) account_id: String,
+    pub(crate) run_id: String,
+}
+
+/// What `send`, `turn.block` and `turn.end` answer.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[cfg_attr(test, ts(optional_fields))]
@@ -231,13 +295,17 @@ pub(crate) struct Sent {
     pub(crate) message_id: Option<String>,
 }
 
-/// Whether the server has named the message.
+/// What the server has made of it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
+    /// With an id.
     Accepted,
+    /// Without one: it may never be shown.
     Unconfirmed,
+    /// Not sent yet: a block waits for the end of its turn, an answer for the user's next message.
+    Waiting,
 }
 
 /// `typing`.

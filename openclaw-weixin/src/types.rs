@@ -6,9 +6,9 @@ use ts_rs::{Config, TS};
 
 use crate::log::Line;
 use crate::messages::{
-    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Fetched, Init, LoginRef,
-    LoginStarted, LoginStep, LoginVerify, MediaFetch, Message, Outcome, Probe, Qr, QuotedMessage, SendMedia,
-    SendText, Sent, Severity, Status, Typing,
+    AccountRef, AccountStart, Block, Connection, DeliveryFail, DeliveryRef, Event, Fetched, Init, LoginRef,
+    LoginStarted, LoginStep, LoginVerify, MediaFetch, MediaSource, Message, Outcome, Outgoing, Probe, Qr,
+    QuoteCache, QuotedMessage, Recipient, Sent, Severity, Status, ToolSign, TurnEnd, Typing,
 };
 
 /// Method, parameters, answer. The test below compares the names with those that `service.rs` answers.
@@ -23,12 +23,15 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("account.status", "AccountRef", "Status"),
     ("account.probe", "AccountStart", "Probe"),
     ("account.logout", "AccountRef", "null"),
+    ("account.infer", "Recipient", "string"),
     ("inbound.ack", "DeliveryRef", "null"),
     ("inbound.dismiss", "DeliveryRef", "null"),
     ("inbound.fail", "DeliveryFail", "null"),
     ("inbound.media", "MediaFetch", "Array<Fetched>"),
-    ("send.text", "SendText", "Sent"),
-    ("send.media", "SendMedia", "Sent"),
+    ("send", "Outgoing", "Sent"),
+    ("turn.block", "Block", "Sent"),
+    ("turn.tool", "ToolSign", "boolean"),
+    ("turn.end", "TurnEnd", "Sent"),
     ("debug.status", "AccountRef", "boolean"),
     ("debug.toggle", "AccountRef", "boolean"),
     ("typing", "Typing", "null"),
@@ -73,6 +76,7 @@ fn declarations() -> String {
     declare!(
         QuotedMessage,
         Init,
+        QuoteCache,
         Severity,
         Connection,
         LoginRef,
@@ -88,8 +92,12 @@ fn declarations() -> String {
         DeliveryFail,
         MediaFetch,
         Fetched,
-        SendText,
-        SendMedia,
+        Recipient,
+        Outgoing,
+        MediaSource,
+        Block,
+        ToolSign,
+        TurnEnd,
         Sent,
         Outcome,
         Typing,

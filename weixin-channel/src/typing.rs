@@ -25,7 +25,15 @@ const TICKET_LIFE: Duration = Duration::from_secs(23 * 3600);
 #[derive(Debug)]
 #[must_use = "typing ends when this is dropped"]
 pub struct Typing {
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Typing {
+    /// False once it has ended by itself: after ten minutes, or because it failed.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        !self.stop.is_closed()
+    }
 }
 
 /// Tickets by account and user.
@@ -59,7 +67,7 @@ impl Channel {
                 tracing::debug!(%error, "typing is not shown");
             }
         });
-        Ok(Typing { _stop: stop })
+        Ok(Typing { stop })
     }
 }
 

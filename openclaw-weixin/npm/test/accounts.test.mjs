@@ -13,8 +13,10 @@ import {
   listAccountIds,
   normalizeAccountId,
   normalizeUserId,
+  portSettings,
   resolveAccount,
   resolveStateDir,
+  settingPath,
 } from "../accounts.js";
 
 let stateDir;
@@ -70,6 +72,25 @@ test("an account's settings lie over the channel's", () => {
   assert.equal(accountSettings(cfg, "b-im-bot").enabled, true);
   assert.equal(accountSettings({ channels: { "openclaw-weixin": { enabled: false } } }, "b-im-bot").enabled, false);
   assert.equal(connectionSettings({ channels: { "openclaw-weixin": { routeTag: 7 } } }).routeTag, "7");
+});
+
+test("a setting is where the account has it, else with the channel's", () => {
+  const cfg = { channels: { "openclaw-weixin": { accounts: { a: { dmPolicy: "open" } } } } };
+  assert.equal(settingPath(cfg, "a", "dmPolicy"), "channels.openclaw-weixin.accounts.a.dmPolicy");
+  assert.equal(settingPath(cfg, "a", "allowFrom"), "channels.openclaw-weixin.allowFrom");
+  assert.equal(settingPath({}, "a", "dmPolicy"), "channels.openclaw-weixin.dmPolicy");
+});
+
+test("what holds for all accounts is told in types that the addon takes", () => {
+  const told = (section) => portSettings({ channels: { "openclaw-weixin": section } });
+  assert.deepEqual(told({}), { outbox: false, markdown: undefined, quotes: {} });
+  const quoteCache = { enabled: false, retentionDays: 3, maxMessagesPerAccount: "many" };
+  assert.deepEqual(told({ outbox: true, markdown: "plain", quoteCache }), {
+    outbox: true,
+    markdown: "plain",
+    quotes: { enabled: false, retentionDays: 3 },
+  });
+  assert.deepEqual(told({ outbox: "yes", markdown: 1, quoteCache: [] }), { outbox: false, markdown: undefined, quotes: {} });
 });
 
 test("an account is configured when a token is saved, and the token stays in the file", () => {

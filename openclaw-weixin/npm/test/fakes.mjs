@@ -47,7 +47,7 @@ export function fakeChannelRuntime({ reply = async () => {}, storeAllowFrom = []
       withReplyDispatcher: ({ run }) => run(),
       dispatchReplyFromConfig: async ({ ctx, cfg, dispatcher, replyOptions }) => {
         await replyOptions.onReplyStart();
-        await reply(dispatcher.deliver, { ctx, cfg });
+        await reply(dispatcher.deliver, { ctx, cfg, replyOptions });
       },
     },
   };

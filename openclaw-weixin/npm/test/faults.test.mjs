@@ -1,7 +1,10 @@
 // Nothing that happens at the addon's boundary may take the gateway down: every fault of every method, while an
 // account runs a turn, is probed, logged out, logged in and stopped. A rejection that nobody handles ends Node.js.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
 
 import { createChannel } from "../channel.js";
 import { loadAddon } from "../loader.js";
@@ -17,8 +20,11 @@ const METHODS = [
   "inbound.dismiss",
   "inbound.media",
   "inbound.fail",
-  "send.text",
-  "send.media",
+  "send",
+  "turn.block",
+  "turn.tool",
+  "turn.end",
+  "account.infer",
   "debug.status",
   "debug.toggle",
   "typing",
@@ -63,12 +69,28 @@ function brokenAddon(method, fault) {
   return addon;
 }
 
-let states = 0;
+/** A turn with all that an agent may do: tools, a block, an answer with a picture. */
+async function agent(deliver, { replyOptions }) {
+  for (const phase of ["start", "end"]) replyOptions.onItemEvent({ kind: "tool", phase, name: "read", toolCallId: "1" });
+  await deliver({ text: "hold on" }, { kind: "block" });
+  await deliver({ text: "hello", mediaUrl: "https://x/a.png" }, { kind: "final" });
+}
+
+const states = mkdtempSync(path.join(tmpdir(), "weixin-"));
+after(() => rmSync(states, { recursive: true }));
+
+/** A state folder with two accounts. */
+function stateFolder() {
+  const state = mkdtempSync(path.join(states, "state-"));
+  mkdirSync(path.join(state, "openclaw-weixin"));
+  writeFileSync(path.join(state, "openclaw-weixin", "accounts.json"), '["a","b"]');
+  return state;
+}
 
 /** Everything that a host does with an account; returns once nothing moves any more. */
 async function live(addon, { setStatus = () => {} } = {}) {
   const log = fakeLog();
-  const state = `/nowhere/${(states += 1)}`;
+  const state = stateFolder();
   const api = { logger: log, config: {}, runtime: { state: { resolveStateDir: () => state }, config: {} } };
   const channel = createChannel(api, addon.load);
   const controller = new AbortController();
@@ -77,7 +99,7 @@ async function live(addon, { setStatus = () => {} } = {}) {
     accountId: "a",
     account,
     abortSignal: controller.signal,
-    channelRuntime: fakeChannelRuntime({ reply: (deliver) => deliver({ text: "hello", mediaUrl: "https://x/a.png" }) }),
+    channelRuntime: fakeChannelRuntime({ reply: agent }),
     getStatus: () => ({ accountId: "a" }),
     setStatus,
   };
@@ -97,7 +119,8 @@ async function live(addon, { setStatus = () => {} } = {}) {
   }
   for (const event of ["{", "null", "7", '{"type":"log"}', '{"type":"status","accountId":"a"}', '{"type":"new"}']) addon.emit?.(event);
   watch(channel.status.probeAccount({ account, cfg: {} }));
-  watch(channel.outbound.sendText({ to: "owner", text: "x", accountId: "a" }));
+  watch(channel.outbound.sendText({ to: "owner", text: "x" }));
+  watch(channel.heartbeat.sendTyping({ to: "owner", accountId: "a" }));
   watch(channel.auth.login({ cfg: {}, runtime: { log: () => {} } }));
   watch(channel.gateway.loginWithQrStart({}).then(({ sessionKey }) => channel.gateway.loginWithQrWait({ sessionKey, timeoutMs: 1 })));
   await settle();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { approvedSenders, changeConfig, channelRuntime, currentConfig, judgeHost, oldestHost, runReplyTurn } from "../host.js";
+import { approvedSenders, changeConfig, channelRuntime, currentConfig, judgeHost, oldestHost, runReplyTurn, withMessageHooks } from "../host.js";
 import entry from "../index.js";
 
 test("a host that is too old is refused with the command that helps; unknown versions are let in with a note", () => {
@@ -52,6 +52,20 @@ test("approved senders are read from hosts of both kinds", async () => {
   assert.deepEqual(await approvedSenders(byKey, "weixin", "a"), ["weixin", "a", "7"]);
 });
 
+/** What `runReplyTurn` wants to know, but for what a test is about. */
+const turn = (more) => ({
+  cfg: {},
+  ctx: { From: "u", MessageSid: "7" },
+  route: { agentId: "main", sessionKey: "s", mainSessionKey: "m" },
+  channel: "weixin",
+  accountId: "a",
+  log: { error: assert.fail, warn: assert.fail },
+  deliver: async () => ({ visibleReplySent: true, messageIds: ["9"] }),
+  typing: {},
+  replyOptions: { runId: "r" },
+  ...more,
+});
+
 test("a turn is over when its deliveries are, on old hosts too", async () => {
   const order = [];
   const dispatcher = {
@@ -60,6 +74,45 @@ test("a turn is over when its deliveries are, on old hosts too", async () => {
       order.push("delivered");
     },
   };
-  await runReplyTurn({ reply: { dispatchReplyFromConfig: async () => order.push("run") } }, { dispatcher });
-  assert.deepEqual(order, ["run", "delivered"]);
+  const reply = {
+    createReplyDispatcherWithTyping: () => ({ dispatcher, markDispatchIdle: () => order.push("idle") }),
+    dispatchReplyFromConfig: async () => order.push("run"),
+  };
+  const session = { resolveStorePath: () => "store", recordInboundSession: async () => order.push("recorded") };
+  await runReplyTurn({ reply, session }, turn());
+  assert.deepEqual(order, ["recorded", "run", "delivered", "idle"]);
+});
+
+test("a host that runs turns itself is given the whole turn", async () => {
+  let given;
+  const { deliver, ...rest } = turn();
+  await runReplyTurn({ reply: {}, inbound: { dispatch: async (plan) => (given = plan) } }, { deliver, ...rest });
+  assert.equal(given.delivery.deliver, deliver);
+  assert.equal(given.delivery.observeMessageSent, true);
+  assert.deepEqual([given.messageId, given.replyOptions.runId, given.record.updateLastRoute.sessionKey], ["7", "r", "m"]);
+});
+
+test("message hooks change a reply, cancel it, and hear what became of it", async () => {
+  const heard = [];
+  const hooks = {
+    hasHooks: () => true,
+    runMessageSending: async ({ content }) => (content === "secret" ? { cancel: true } : { content: content.toUpperCase() }),
+    runMessageSent: async ({ to, content, success, messageId, error }) => void heard.push([to, content, success, messageId ?? error]),
+  };
+  const sent = [];
+  const deliver = async ({ text }) => {
+    if (text === "LATE") throw new Error("budget");
+    sent.push(text);
+    return { visibleReplySent: true, messageIds: ["9"] };
+  };
+  const about = { channel: "weixin", accountId: "a", to: "u", runId: "r" };
+  const hooked = withMessageHooks(hooks, about, deliver);
+  await hooked({ text: "hi" });
+  assert.deepEqual(await hooked({ text: "secret" }), { visibleReplySent: false, messageIds: [] });
+  await assert.rejects(hooked({ text: "late" }), /budget/);
+  assert.deepEqual([sent, heard], [["HI"], [["u", "HI", true, "9"], ["u", "LATE", false, "budget"]]]);
+  const broken = { ...hooks, runMessageSending: async () => Promise.reject(new Error("hook")), runMessageSent: async () => Promise.reject(new Error("hook")) };
+  await withMessageHooks(broken, about, deliver)({ text: "still" });
+  await withMessageHooks(undefined, about, deliver)({ text: "plain" });
+  assert.deepEqual(sent, ["HI", "still", "plain"]);
 });

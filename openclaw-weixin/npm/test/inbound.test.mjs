@@ -31,9 +31,9 @@ test("a turn: typing, the reply, typing off, and only then the acknowledgement",
   await handle();
   assert.deepEqual(
     port.calls.map(({ method, params }) => (method === "typing" ? `typing ${params.on}` : method)),
-    ["debug.status", "typing true", "send.text", "typing false", "inbound.ack"],
+    ["debug.status", "typing true", "send", "typing false", "turn.end", "inbound.ack"],
   );
-  const [sent] = port.called("send.text");
+  const [sent] = port.called("send");
   assert.equal(sent.to, "owner");
   assert.match(sent.runId, /^[0-9a-f-]{36}$/);
   assert.equal(seen.MessageSid, MESSAGE.messageId);
@@ -50,7 +50,7 @@ test("all replies of a turn carry one run id", async () => {
     },
   });
   await handle();
-  const sent = port.called("send.text");
+  const sent = port.called("send");
   assert.deepEqual(sent.map(({ text }) => text), ["one", "two"]);
   assert.equal(sent[0].runId, sent[1].runId);
 });
@@ -59,11 +59,11 @@ test("a stranger gets a pairing code once, and the agent hears nothing", async (
   const reply = () => assert.fail("the agent was asked");
   const first = setup({ message: { from: "stranger" }, reply });
   await first.handle();
-  assert.deepEqual(first.port.called("send.text"), [{ accountId: "a", to: "stranger", text: "pairing code CODE1234" }]);
+  assert.deepEqual(first.port.called("send"), [{ accountId: "a", to: "stranger", text: "pairing code CODE1234" }]);
   assert.equal(first.port.called("inbound.dismiss").length, 1);
   const again = setup({ message: { from: "stranger" }, reply, pairing: { code: "CODE1234", created: false } });
   await again.handle();
-  assert.deepEqual(again.port.called("send.text"), []);
+  assert.deepEqual(again.port.called("send"), []);
   assert.equal(again.port.called("inbound.dismiss").length, 1);
 });
 
@@ -111,7 +111,7 @@ test("typing that fails disturbs nothing", async () => {
 test("a command of ours is answered without the agent, for those who may use commands", async () => {
   const { port, handle } = setup({ message: { text: "/echo hi" }, reply: () => assert.fail("the agent was asked") });
   await handle();
-  assert.deepEqual(port.called("send.text").map(({ text }) => text.replace(/\d+ ms/g, "N ms")), ["hi", "⏱ N ms from WeChat, N ms here"]);
+  assert.deepEqual(port.called("send").map(({ text }) => text.replace(/\d+ ms/g, "N ms")), ["hi", "⏱ N ms from WeChat, N ms here"]);
   assert.equal(port.called("inbound.ack").length, 1);
   let asked = 0;
   const stranger = setup({
@@ -123,16 +123,16 @@ test("a command of ours is answered without the agent, for those who may use com
   });
   await stranger.handle();
   assert.equal(asked, 1);
-  assert.deepEqual(stranger.port.called("send.text"), []);
+  assert.deepEqual(stranger.port.called("send"), []);
 });
 
 test("debug mode adds its line after the replies; that it cannot be sent is no failure of the turn", async () => {
   const answers = { "debug.status": () => true };
   const { port, handle } = setup({ port: fakePort(answers), reply: (deliver) => deliver({ text: "hello" }) });
   await handle();
-  assert.match(port.called("send.text")[1].text, /1 reply$/);
+  assert.match(port.called("send")[1].text, /1 reply$/);
   let sends = 0;
-  answers["send.text"] = () => {
+  answers["send"] = () => {
     sends += 1;
     if (sends === 2) throw new Error("budget");
   };

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { buildContext } from "../inbound.js";
+import { buildContext } from "../turn.js";
 import { defaultRoots, mediaContext, outboundSource, saveInboundMedia } from "../media.js";
 import { fakeLog, fakePort } from "./fakes.mjs";
 

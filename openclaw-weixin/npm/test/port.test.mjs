@@ -65,11 +65,11 @@ test("a reply that outlives its account's stop goes out on the port of the next 
   const stopped = await acquire();
   await stopped.release();
   const running = await acquire();
-  assert.equal((await stopped.call("send.text", {})).method, "send.text");
+  assert.equal((await stopped.call("send", {})).method, "send");
   assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, false]);
   await running.release();
   // Nobody has started again: the reply still goes out, and nothing stays open.
-  await stopped.call("send.text", {});
+  await stopped.call("send", {});
   assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, true, true]);
 });
 

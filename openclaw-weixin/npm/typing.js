@@ -1,0 +1,42 @@
+// The typing sign: of a turn, and of a heartbeat. The addon repeats it. A failure is no reason to disturb anybody.
+import { listAccountIds, normalizeUserId } from "./accounts.js";
+import { chooseAccount } from "./outbound.js";
+
+/** The callbacks of a turn. */
+export function turnTyping({ port, accountId, to, log }) {
+  let on = false;
+  const set = async (wanted) => {
+    if (on === wanted) return;
+    on = wanted;
+    await port.call("typing", { accountId, to, on }).catch((error) => {
+      log.debug?.(`[${accountId}] typing not shown: ${error.message}`);
+    });
+  };
+  const stop = () => void set(false);
+  return { onReplyStart: () => set(true), onIdle: stop, onCleanup: stop };
+}
+
+/** The host's heartbeat adapter: it asks again and again while it works, and once at the end. */
+export function createHeartbeat({ acquire, stateDir }) {
+  async function typing({ to: target, accountId: wanted }, on) {
+    const to = normalizeUserId(target);
+    const port = await acquire();
+    try {
+      const accountId = chooseAccount(wanted, listAccountIds(stateDir())) ?? (await port.call("account.infer", { to }));
+      await port.call("typing", { accountId, to, on });
+    } finally {
+      await port.release();
+    }
+  }
+  return {
+    sendTyping: (target) => typing(target, true),
+    clearTyping: (target) => typing(target, false),
+    /** Since 2026.9: of a task in the background, which ends with its signal. */
+    async sendTypingGuarded({ signal, assertPlatformSendAuthorized, ...target }) {
+      assertPlatformSendAuthorized();
+      if (signal.aborted) return;
+      signal.addEventListener("abort", () => void typing(target, false).catch(() => {}), { once: true });
+      await typing(target, true);
+    },
+  };
+}

@@ -1,0 +1,89 @@
+//! Answers through the port: whole, or bit by bit while the agent works.
+
+use std::path::PathBuf;
+
+use weixin_channel::ilink_client::RunId;
+use weixin_channel::{AccountId, Attachment, Reply, SendReport, ToolStatus};
+
+use crate::failure::Failure;
+use crate::live::{Live, lock};
+use crate::messages::{Block, MediaSource, Outcome, Outgoing, Sent, ToolSign, TurnEnd};
+
+impl Live {
+    /// The answer, or one of a run's answers, with the blocks that wait before it.
+    pub(crate) async fn send(&self, send: Outgoing) -> Result<Sent, Failure> {
+        let mut reply = Reply::new();
+        if let Some(text) = send.text.filter(|text| !text.trim().is_empty()) {
+            reply = reply.and_text(text);
+        }
+        for media in send.media {
+            reply = reply.and_media(Attachment::try_from(media)?);
+        }
+        let account = AccountId::new(&send.account_id);
+        let Some(run) = send.run_id else {
+            return Ok(self.channel.send(&account, &send.to, reply).await?.into());
+        };
+        let key = (account, run);
+        let turn = lock(&self.turns).remove(&key);
+        let report = match turn {
+            Some(turn) => turn.finish(reply).await?,
+            None => self.channel.send(&key.0, &send.to, reply.run(RunId::from(key.1))).await?,
+        };
+        Ok(report.into())
+    }
+
+    /// A block of an answer; calls of one run come one after the other.
+    pub(crate) async fn block(&self, block: Block) -> Result<Sent, Failure> {
+        let key = (AccountId::new(&block.account_id), block.run_id);
+        let kept = lock(&self.turns).remove(&key);
+        let mut turn = kept.unwrap_or_else(|| self.channel.turn(&key.0, &block.to, RunId::from(&*key.1)));
+        let sent = turn.block(block.text).await;
+        lock(&self.turns).insert(key, turn);
+        Ok(sent?.map_or(Sent { outcome: Outcome::Waiting, message_id: None }, Sent::from))
+    }
+
+    /// False if the sign is not shown; that is never a failure.
+    pub(crate) async fn tool(&self, sign: ToolSign) -> Result<bool, Failure> {
+        let turn = self.channel.turn(&AccountId::new(&sign.account_id), &sign.to, RunId::from(sign.run_id));
+        Ok(match sign.status {
+            None => turn.tool_started(&sign.name, &sign.call).await,
+            Some(status) => turn.tool_ended(&sign.name, &sign.call, ToolStatus::from(&*status)).await,
+        })
+    }
+
+    /// Sends the blocks that still wait.
+    pub(crate) async fn end_turn(&self, end: TurnEnd) -> Result<Sent, Failure> {
+        let turn = lock(&self.turns).remove(&(AccountId::new(&end.account_id), end.run_id));
+        let report = match turn {
+            Some(turn) => turn.finish(Reply::new()).await?,
+            None => SendReport::default(),
+        };
+        Ok(report.into())
+    }
+}
+
+impl TryFrom<MediaSource> for Attachment {
+    type Error = Failure;
+
+    fn try_from(media: MediaSource) -> Result<Self, Failure> {
+        let attachment = match (media.path, media.url) {
+            (Some(path), None) => Self::new(PathBuf::from(path)),
+            (None, Some(url)) => Self::url(url),
+            _ => {
+                return Err(Failure::new("invalid-input", "Media is a path or a URL, one of the two."));
+            }
+        };
+        Ok(if media.as_file { attachment.as_file() } else { attachment })
+    }
+}
+
+impl From<SendReport> for Sent {
+    fn from(report: SendReport) -> Self {
+        let outcome = match report {
+            _ if report.queued > 0 => Outcome::Waiting,
+            _ if report.is_confirmed() => Outcome::Accepted,
+            _ => Outcome::Unconfirmed,
+        };
+        Self { outcome, message_id: report.message_id().map(|id| id.to_string()) }
+    }
+}
