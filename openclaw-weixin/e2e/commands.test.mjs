@@ -1,61 +1,34 @@
 // The commands of OpenClaw's page about this channel (docs/channels/wechat.md), as a user types them, with our
 // packages in a registry on loopback. One story in order; `cargo xtask e2e` runs it.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 
-import { CHANNEL, Host } from "./host.mjs";
-import { startModel } from "./model.mjs";
+import { CHANNEL } from "./host.mjs";
 import { startRegistry } from "./registry.mjs";
-import { startSimulator } from "./sim.mjs";
+import { OWNER, converse, openStage } from "./stage.mjs";
 
-const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_REGISTRY, E2E_VERDACCIO, E2E_SIMULATOR } = process.env;
+const { E2E_NODE, E2E_REGISTRY, E2E_VERDACCIO } = process.env;
 const PACKAGE = "@tencent-weixin/openclaw-weixin";
 // OpenClaw 2026.9.6 pins the bare name to one version of Tencent's archive, by its hash; the tag makes it ask the registry.
 const SPEC = `${PACKAGE}@latest`;
-const OWNER = "o9cq80owner@im.wechat";
 const GUEST = "o9cq80guest@im.wechat";
 
-const folder = mkdtempSync(path.join(tmpdir(), "weixin-e2e-"));
-let host;
-let model;
-let sim;
+const stage = await openStage();
+const { folder, host, model, sim, step } = stage;
 let registry;
 let bot;
-let failed = false;
-
-/** A step of the story; once one has failed, the rest would only repeat its failure. */
-function step(name, run) {
-  test(name, async (t) => {
-    if (failed) return t.skip("an earlier step failed");
-    try {
-      await run();
-    } catch (error) {
-      failed = true;
-      console.error(`gateway log, last lines:\n${host?.lastGateway?.tail(60) ?? "  (never started)"}`);
-      throw error;
-    }
-  });
-}
 
 before(async () => {
   registry = await startRegistry({ node: E2E_NODE, verdaccio: E2E_VERDACCIO, folder: path.join(folder, "registry") });
+  Object.assign(host.env, registry.env);
   for (const name of ["platform", "plugin", "cli"]) await registry.publish(path.join(E2E_REGISTRY, name));
-  sim = await startSimulator(E2E_SIMULATOR);
-  model = await startModel();
-  host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder, env: registry.env });
-  await host.configure({ modelUrl: model.baseUrl });
 });
 
 after(async () => {
-  await host?.close();
-  await model?.close();
-  await sim?.close();
   await registry?.close();
-  if (failed) console.error(`everything is kept in ${folder}`);
-  else rmSync(folder, { recursive: true, force: true });
+  await stage.close();
 });
 
 step("plugins install finds plugin and addon in the registry", async () => {
@@ -72,8 +45,7 @@ step("the config switches the plugin off and on", async () => {
 });
 
 step("channels login on a terminal, digits typed", async () => {
-  await host.run("config", "set", `channels.${CHANNEL}.baseUrl`, sim.url);
-  await host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${sim.url}/c2c`);
+  await stage.connect();
   const phone = sim.phone(OWNER);
   await phone.setVerifyCode("0815");
   const login = host.startOnTerminal("channels", "login", "--channel", CHANNEL);
@@ -87,9 +59,8 @@ step("channels login on a terminal, digits typed", async () => {
 
 step("with dmScope per-account-channel-peer two senders have two sessions; pairing list and approve", async () => {
   await host.run("config", "set", "session.dmScope", "per-account-channel-peer");
-  await host.startGateway();
-  await sim.waitForPoll(bot);
-  await converse(sim.phone(OWNER), "the owner's secret");
+  await stage.startGateway(bot);
+  await converse(sim.phone(OWNER), bot, "the owner's secret");
   const guest = sim.phone(GUEST);
   const mark = await guest.mark();
   await guest.send("let me in", bot);
@@ -97,9 +68,9 @@ step("with dmScope per-account-channel-peer two senders have two sessions; pairi
   const [, code] = text.match(/\b([A-Z0-9]{8})\b/);
   assert.match(await host.run("pairing", "list", CHANNEL), new RegExp(code));
   await host.run("pairing", "approve", CHANNEL, code);
-  await converse(guest, "hello from the guest");
+  await converse(guest, bot, "hello from the guest");
   assert.doesNotMatch(JSON.stringify(model.requests.at(-1).messages), /the owner's secret/);
-  await converse(sim.phone(OWNER), "hello again");
+  await converse(sim.phone(OWNER), bot, "hello again");
   assert.match(JSON.stringify(model.requests.at(-1).messages), /the owner's secret/);
 });
 
@@ -109,8 +80,9 @@ step("plugins install --force updates in place; the login is kept", async () => 
   await host.run("plugins", "install", SPEC, ...host.traits.installFlags);
   assert.equal(readFileSync(accountsFile(), "utf8"), before);
   assert.match(await host.run("plugins", "list", "--json"), /"version": "99\.0\.0"/);
-  await restartGateway();
-  await converse(sim.phone(OWNER), "hello after the update");
+  await host.stopGateway();
+  await stage.startGateway(bot);
+  await converse(sim.phone(OWNER), bot, "hello after the update");
 });
 
 step("channels status says when the login has ended, and which command helps", async () => {
@@ -138,16 +110,4 @@ step("the installer: a dry run changes nothing, a run installs, the next would u
 
 function accountsFile() {
   return path.join(host.state, CHANNEL, "accounts.json");
-}
-
-async function restartGateway() {
-  await host.stopGateway();
-  await host.startGateway();
-  await sim.waitForPoll(bot);
-}
-
-async function converse(phone, text) {
-  const mark = await phone.mark();
-  await phone.send(text, bot);
-  await phone.waitFor(new RegExp(`^reply \\d+: ${text}$`), mark);
 }

@@ -1,66 +1,25 @@
 // The plugin on a real OpenClaw, from installation to a reply on the phone. One story in order: each step
 // starts from where the one before it has left the host. `cargo xtask e2e` runs it.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after } from "node:test";
 
-import { CHANNEL, Host } from "./host.mjs";
-import { startModel } from "./model.mjs";
-import { startSimulator } from "./sim.mjs";
+import { CHANNEL } from "./host.mjs";
+import { OWNER, PICTURE, accountId, converse, openStage } from "./stage.mjs";
 
-const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_PACKAGE, E2E_SIMULATOR } = process.env;
-const OWNER = "o9cq80owner@im.wechat";
 const STRANGER = "o9cq80stranger@im.wechat";
-// One pixel.
-const PICTURE = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
-  "base64",
-);
 const SECOND_OWNER = "o9cq80second@im.wechat";
 
-// Not the channel's name: the audit test looks for that.
-const folder = mkdtempSync(path.join(tmpdir(), "weixin-e2e-"));
-let host;
-let model;
-let sim;
+const stage = await openStage();
+const { folder, host, model, sim, step } = stage;
+after(() => stage.close());
+
 let bot;
 let second;
-let failed = false;
 
-/** A step of the story; once one has failed, the rest would only repeat its failure. */
-function step(name, run) {
-  test(name, async (t) => {
-    if (failed) return t.skip("an earlier step failed");
-    try {
-      await run();
-    } catch (error) {
-      failed = true;
-      console.error(`gateway log, last lines:\n${host.lastGateway?.tail(60) ?? "  (never started)"}`);
-      throw error;
-    }
-  });
-}
-
-before(async () => {
-  sim = await startSimulator(E2E_SIMULATOR);
-  model = await startModel();
-  host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder });
-  await host.configure({ modelUrl: model.baseUrl });
-});
-
-after(async () => {
-  await host?.close();
-  await model?.close();
-  await sim?.close();
-  if (failed) console.error(`everything is kept in ${folder}`);
-  else rmSync(folder, { recursive: true, force: true });
-});
-
-step(`installs on OpenClaw ${E2E_HOST_VERSION} and is listed`, async () => {
-  await host.install(E2E_PACKAGE);
-  await host.run("plugins", "enable", CHANNEL);
+step(`installs on OpenClaw ${host.traits.version} and is listed`, async () => {
+  await stage.install();
   assert.match(await host.run("plugins", "list", "--enabled"), /openclaw-weixin/);
 });
 
@@ -74,27 +33,21 @@ step("has no finding in the security audit", async () => {
 });
 
 step("logs in by QR code", async () => {
-  await host.run("config", "set", `channels.${CHANNEL}.baseUrl`, sim.url);
-  await host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${sim.url}/c2c`);
-  const login = host.start("channels", "login", "--channel", CHANNEL);
-  const code = await login.during(sim.phone(OWNER).scan());
-  await login.waitForLine(/Scanned/);
-  bot = await code.confirm();
-  await login.waitForLine(/Connected/);
-  assert.equal((await login.exited).code, 0, login.tail());
-  assert.ok(login.lines.some((line) => /[█▀▄]{4}/u.test(line)), "the code is drawn");
-  assert.ok(login.lines.some((line) => /https?:\/\/\S+/.test(line)), "the link is printed");
+  const login = await stage.login();
+  bot = login.bot;
+  for (const said of [/Scanned/, /Connected/, /[█▀▄]{4}/u, /https?:\/\/\S+/]) {
+    assert.ok(login.lines.some((line) => said.test(line)), `${said} is printed`);
+  }
 
   const state = path.join(host.state, CHANNEL);
-  assert.deepEqual(JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8")), [id(bot)]);
-  assert.equal(statSync(path.join(state, "accounts", `${id(bot)}.json`)).mode & 0o777, 0o600);
+  assert.deepEqual(JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8")), [accountId(bot)]);
+  assert.equal(statSync(path.join(state, "accounts", `${accountId(bot)}.json`)).mode & 0o777, 0o600);
   // Hosts with their allow-lists in a database do not start over a file of ours there.
   assert.equal(existsSync(path.join(host.state, "credentials")), false);
 });
 
 step("answers a text on the phone, typing meanwhile", async () => {
-  await host.startGateway();
-  await sim.waitForPoll(bot);
+  await stage.startGateway(bot);
   const phone = sim.phone(OWNER);
   await converse(phone, bot, "hello agent");
   assert.ok((await phone.typingUntilItEnds()).some(({ typing }) => typing), "typing was shown");
@@ -175,21 +128,21 @@ step("a login while the gateway runs is live without a restart", async () => {
 step("status --probe tells what the server says now", async () => {
   const answer = await host.run("channels", "status", "--probe", "--json");
   const { channelAccounts } = JSON.parse(answer.slice(answer.indexOf("{")));
-  const account = channelAccounts[CHANNEL].find(({ accountId }) => accountId === id(bot));
+  const account = channelAccounts[CHANNEL].find((known) => known.accountId === accountId(bot));
   assert.equal(account.configured, true);
   assert.equal(account.connected, true);
   assert.equal(account.probe.ok, true, JSON.stringify(account.probe));
   assert.equal(account.probe.link, "online");
   assert.ok(account.probe.lastPollAt > 0);
-  assert.match(await host.run("channels", "status", "--probe"), new RegExp(id(bot)));
+  assert.match(await host.run("channels", "status", "--probe"), new RegExp(accountId(bot)));
 });
 
 step("a logout stops the account and forgets it; the other one goes on", async () => {
-  await host.run("channels", "logout", "--channel", CHANNEL, "--account", id(second));
+  await host.run("channels", "logout", "--channel", CHANNEL, "--account", accountId(second));
   await sim.waitForPoll(second, { polling: false });
   const state = path.join(host.state, CHANNEL);
-  assert.deepEqual(JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8")), [id(bot)]);
-  const left = readdirSync(path.join(state, "accounts")).filter((name) => name.startsWith(id(second)));
+  assert.deepEqual(JSON.parse(readFileSync(path.join(state, "accounts.json"), "utf8")), [accountId(bot)]);
+  const left = readdirSync(path.join(state, "accounts")).filter((name) => name.startsWith(accountId(second)));
   assert.deepEqual(left.filter((name) => !name.endsWith(".lock")), []);
   await converse(sim.phone(OWNER), bot, "hello after the logout");
 });
@@ -211,15 +164,3 @@ step("stops cleanly on SIGTERM, leaves nothing behind, and starts again", async 
 step("has kept to the protocol", async () => {
   assert.deepEqual(await sim.deviations(), []);
 });
-
-/** The account's name on this side. */
-function id({ bot_id }) {
-  return bot_id.replace(/[@.]/g, "-");
-}
-
-async function converse(phone, with_bot, text) {
-  const mark = await phone.mark();
-  await phone.send(text, with_bot);
-  const reply = await phone.waitFor(new RegExp(`^reply \\d+: ${text}$`), mark);
-  assert.equal(reply.bot_id, with_bot.bot_id);
-}

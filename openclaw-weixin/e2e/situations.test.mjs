@@ -2,71 +2,41 @@
 // The rows that need no fault, and those about commands, are in plugin.test.mjs and commands.test.mjs; SIGKILL in the
 // middle of a turn is in crash.mjs.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 
-import { CHANNEL, Host } from "./host.mjs";
-import { startModel } from "./model.mjs";
-import { startSimulator } from "./sim.mjs";
+import { CHANNEL } from "./host.mjs";
+import { OWNER, PICTURE, converse, openStage } from "./stage.mjs";
 
-const { E2E_NODE, E2E_HOST_INSTALL, E2E_HOST_VERSION, E2E_PACKAGE, E2E_SIMULATOR } = process.env;
-const OWNER = "o9cq80owner@im.wechat";
 const VOICE = readFileSync(new URL("../../weixin-media/tests/silk/000.silk", import.meta.url));
-const PICTURE = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
-  "base64",
-);
 
-const folder = mkdtempSync(path.join(tmpdir(), "weixin-e2e-"));
-let host;
-let model;
-let sim;
+const stage = await openStage();
+const { folder, host, model, sim } = stage;
+const phone = sim.phone(OWNER);
+after(() => stage.close());
+
 let bot;
-let phone;
-let broken = false;
 
-before(async () => {
-  sim = await startSimulator(E2E_SIMULATOR);
-  model = await startModel();
-  host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder });
-  await host.configure({ modelUrl: model.baseUrl });
-  await host.install(E2E_PACKAGE);
-  await host.run("plugins", "enable", CHANNEL);
-  await host.run("config", "set", `channels.${CHANNEL}.baseUrl`, sim.url);
-  await host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${sim.url}/c2c`);
-  phone = sim.phone(OWNER);
-  const login = host.start("channels", "login", "--channel", CHANNEL);
-  bot = await (await login.during(phone.scan())).confirm();
-  assert.equal((await login.exited).code, 0, login.tail());
-  await host.startGateway();
-  await sim.waitForPoll(bot);
+stage.step("the owner is logged in", async () => {
+  await stage.install();
+  ({ bot } = await stage.login());
+  await stage.startGateway(bot);
 });
 
-after(async () => {
-  await host?.close();
-  await model?.close();
-  await sim?.close();
-  if (broken) console.error(`everything is kept in ${folder}`);
-  else rmSync(folder, { recursive: true, force: true });
-});
-
+/** Unlike a step, it is tried whatever became of those before it. */
 function situation(name, run) {
-  test(name, async () => {
-    try {
-      // The user has just written: sends are allowed, and the conversation has a context token.
-      const mark = await phone.mark();
-      await phone.send("hello", bot);
-      await phone.waitFor(/^reply \d+: hello/, mark);
-      await run(await phone.mark());
-    } catch (error) {
-      broken = true;
-      console.error(`gateway log, last lines:\n${host.lastGateway?.tail(40)}`);
-      throw error;
-    } finally {
-      await sim.clearFaults();
-    }
+  test(name, (t) => {
+    if (!bot) return t.skip("nobody is logged in");
+    return stage.act(async () => {
+      try {
+        // The user has just written: sends are allowed, and the conversation has a context token.
+        await converse(phone, bot, "hello");
+        await run(await phone.mark());
+      } finally {
+        await sim.clearFaults();
+      }
+    });
   });
 }
 
