@@ -39,10 +39,11 @@ export async function converse(phone, bot, text) {
  * @param {object} [options]
  * @param {string} [options.purpose] in the folder's name; not the channel's name, the audit test looks for that
  * @param {number} [options.thinkMs] how long the stub model thinks
+ * @param {(folder: string) => object} [options.env] further variables of the host
  * @param {{ modelUrl: string, model?: string, apiKey?: string }} [options.realModel] instead of the stub
  */
-export async function openStage({ purpose = "e2e", thinkMs, realModel } = {}) {
-  const stage = new Stage(mkdtempSync(path.join(tmpdir(), `weixin-${purpose}-`)));
+export async function openStage({ purpose = "e2e", thinkMs, env, realModel } = {}) {
+  const stage = new Stage(mkdtempSync(path.join(tmpdir(), `weixin-${purpose}-`)), env);
   try {
     stage.sim = await startSimulator(E2E_SIMULATOR);
     if (!realModel) stage.model = await startModel({ thinkMs });
@@ -57,9 +58,9 @@ export async function openStage({ purpose = "e2e", thinkMs, realModel } = {}) {
 class Stage {
   failed = false;
 
-  constructor(folder) {
+  constructor(folder, env) {
     this.folder = folder;
-    this.host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder });
+    this.host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder, env: env?.(folder) });
   }
 
   /** Installs our package, if no other is named, and points the channel at the simulator. */

@@ -74,7 +74,8 @@ export async function runTurn(cfg, { deliveryId, message }, access, deps) {
         runId: sender.runId,
         // Unset, the host's own `agents.defaults.blockStreamingDefault` decides.
         ...(typeof blockStreaming === "boolean" ? { disableBlockStreaming: !blockStreaming } : {}),
-        ...(replyProgressMessages === false ? {} : { onItemEvent: sender.item }),
+        // Hosts since 2026.9 tell a channel of tools if it shows them in place of their own messages about them.
+        ...(replyProgressMessages === false ? {} : { onItemEvent: sender.item, suppressDefaultToolProgressMessages: true }),
       },
     });
   } finally {
