@@ -5,6 +5,24 @@
 /// Bytes that a packet has at most; longer ones are refused.
 pub(crate) const MAX_PACKET: usize = 1024;
 
+/// A range that was narrowed, in 16 bits again, and how many bytes of the stream that settles.
+#[inline]
+pub(crate) fn normalize(range: u32) -> (u32, u32) {
+    if range >= 1 << 24 {
+        (range >> 16, 0)
+    } else if range >= 1 << 16 {
+        (range >> 8, 1)
+    } else {
+        (range, 2)
+    }
+}
+
+/// Bits that a range tells beyond the whole bytes of the stream.
+#[inline]
+pub(crate) fn bits_of(range: u32) -> usize {
+    (range - 1).leading_zeros() as usize - 14
+}
+
 /// Reads the symbols of a packet. An error is final: from then on every symbol is 0.
 #[derive(Clone, Debug)]
 pub(crate) struct RangeDecoder<'a> {
@@ -67,18 +85,11 @@ impl<'a> RangeDecoder<'a> {
     #[inline]
     fn narrow(&mut self, low: u32, high: u32) {
         self.base -= self.range * low;
-        let range = self.range * (high - low);
-        if range >= 1 << 24 {
-            self.range = range >> 16;
-            return;
-        }
-        if range >= 1 << 16 {
-            self.range = range >> 8;
-        } else {
-            self.range = range;
+        let (range, bytes) = normalize(self.range * (high - low));
+        self.range = range;
+        for _ in 0..bytes {
             self.take_byte();
         }
-        self.take_byte();
     }
 
     #[inline]
@@ -94,7 +105,7 @@ impl<'a> RangeDecoder<'a> {
     pub(crate) fn used(&self) -> Option<usize> {
         // Four bytes are read ahead, and no more are counted than the packet has.
         let taken = self.next.min(self.packet.len() + 4) - 4;
-        let bits = taken * 8 + (self.range - 1).leading_zeros() as usize - 14;
+        let bits = taken * 8 + bits_of(self.range);
         let used = bits.div_ceil(8);
         let padding = match bits % 8 {
             0 => 0,

@@ -2,6 +2,8 @@
 //!
 //! Source: the SDK's `SKP_Silk_range_coder.c`.
 
+use super::range_decoder::{bits_of, normalize};
+
 /// Writes the symbols of a packet.
 #[derive(Clone, Debug)]
 pub(crate) struct RangeEncoder {
@@ -34,18 +36,11 @@ impl RangeEncoder {
         if carry {
             self.carry();
         }
-        let range = self.range * (high - low);
-        if range >= 1 << 24 {
-            self.range = range >> 16;
-            return;
-        }
-        if range >= 1 << 16 {
-            self.range = range >> 8;
-        } else {
-            self.range = range;
+        let (range, bytes) = normalize(self.range * (high - low));
+        self.range = range;
+        for _ in 0..bytes {
             self.give_byte();
         }
-        self.give_byte();
     }
 
     fn give_byte(&mut self) {
@@ -64,7 +59,7 @@ impl RangeEncoder {
 
     /// Bits so far.
     pub(crate) fn bits(&self) -> usize {
-        self.bytes.len() * 8 + (self.range - 1).leading_zeros() as usize - 14
+        self.bytes.len() * 8 + bits_of(self.range)
     }
 
     /// The packet: as few bytes as tell the symbols, the bits that are left in the last one all ones.
