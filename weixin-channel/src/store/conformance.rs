@@ -129,6 +129,8 @@ async fn content<S: Store>(lab: Lab<S>) {
     assert!(soon.is_empty(), "equal content that comes soon is the same message");
     let later = lab.ingest_at("c3", &[same("4")], lab.now + within + Duration::from_secs(1)).await;
     assert_eq!(later.len(), 1, "later it is another one");
+    let set_back = lab.ingest_at("c4", &[same("5")], lab.now - HOUR).await;
+    assert_eq!(set_back.len(), 1, "what came later than now, before the clock was set back, is not soon");
 }
 
 async fn settling<S: Store>(lab: Lab<S>) {
@@ -232,6 +234,13 @@ async fn ledger<S: Store>(lab: Lab<S>) {
     let future = NewEntry { written: Some(lab.now + HOUR * 9), ..entry("4", "u") };
     lab.ingest_at("c5", &[future], lab.now + HOUR * 5).await;
     assert_eq!(ledger().await.last_inbound, Some(lab.now + HOUR * 5), "and never from the future");
+    lab.store.note_send(&lab.a, &user, 10, lab.now + HOUR * 5).await.expect("note");
+    lab.ingest_at("c6", &[entry("5", "u")], lab.now).await;
+    assert_eq!(
+        (ledger().await.sends, ledger().await.last_inbound),
+        (0, Some(lab.now)),
+        "a clock that was set back holds up nothing"
+    );
 }
 
 async fn health<S: Store>(lab: Lab<S>) {

@@ -41,7 +41,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// A message whose key is known is left out, and so is one whose [`Content`] came within its time. A message that
     /// is not left out begins its user's [`Ledger`] anew, from when it was written, if that is later than what the
-    /// ledger has.
+    /// ledger has. What is noted there, or came, later than `now` was before the clock was set back, and keeps nothing
+    /// from being new.
     fn ingest<'a>(
         &'a self,
         account: &'a AccountId,

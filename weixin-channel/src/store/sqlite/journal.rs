@@ -74,9 +74,11 @@ fn insert(
 ) -> Result<Option<i64>> {
     if let Some(content) = &entry.content {
         let since = millis(now) - i64::try_from(content.within.as_millis()).unwrap_or(i64::MAX);
-        let sql = "SELECT 1 FROM journal WHERE account = ?1 AND content = ?2 AND received_ms >= ?3";
-        let known =
-            transaction.prepare_cached(sql)?.exists(params![account.as_str(), content.fingerprint, since])?;
+        // What came later than now came before the clock was set back.
+        let sql =
+            "SELECT 1 FROM journal WHERE account = ?1 AND content = ?2 AND received_ms BETWEEN ?3 AND ?4";
+        let values = params![account.as_str(), content.fingerprint, since, millis(now)];
+        let known = transaction.prepare_cached(sql)?.exists(values)?;
         if known {
             return Ok(None);
         }
@@ -99,7 +101,7 @@ fn insert(
     }
     let id = transaction.last_insert_rowid();
     let written = entry.written.filter(|written| *written < now).unwrap_or(now);
-    begin_ledger(transaction, account, &entry.peer, written)?;
+    begin_ledger(transaction, account, &entry.peer, written, now)?;
     Ok(Some(id))
 }
 

@@ -37,17 +37,19 @@ pub(super) fn set_token(
     transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// The user has written: the counts begin anew, unless the message is older than what began them.
+/// The user has written: the counts begin anew, unless the message is older than what began them. Counts that begin
+/// later than now are those of a clock that was set back since.
 pub(super) fn begin_ledger(
     transaction: &Transaction<'_>,
     account: &AccountId,
     user: &UserId,
     written: SystemTime,
+    now: SystemTime,
 ) -> Result<()> {
     let sql = "INSERT INTO ledger (account, user, inbound_ms) VALUES (?1, ?2, ?3)
                ON CONFLICT DO UPDATE SET inbound_ms = excluded.inbound_ms, sends = 0, bytes = 0
-               WHERE inbound_ms IS NULL OR inbound_ms <= excluded.inbound_ms";
-    let values = params![account.as_str(), user.as_str(), millis(written)];
+               WHERE inbound_ms IS NULL OR inbound_ms <= excluded.inbound_ms OR inbound_ms > ?4";
+    let values = params![account.as_str(), user.as_str(), millis(written), millis(now)];
     transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
