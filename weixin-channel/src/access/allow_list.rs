@@ -72,6 +72,15 @@ impl AllowList {
         Ok(is_new)
     }
 
+    /// Allows those whom our list of another account allows.
+    pub(crate) fn add_those_of(&self, account: &AccountId) -> Result<(), Error> {
+        let _held = lock(&self.state)?;
+        for user in Self::new(&self.state, account, None).own()? {
+            self.add_locked(&user.into())?;
+        }
+        Ok(())
+    }
+
     /// Takes a user from our list. False if they were not there; the host's list may name them still.
     ///
     /// # Errors

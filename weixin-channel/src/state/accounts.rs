@@ -1,5 +1,6 @@
 //! Accounts in the state folder: an index and a file each.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::StateDir;
 use super::files::{self, Sync, keep_aside, read_json, write_json};
+use crate::access::AllowList;
 use crate::account::{Account, AccountId};
 use crate::error::Error;
 
@@ -30,13 +32,9 @@ impl StateDir {
             let kept = keep_aside(&self.index(), "damaged")?;
             return Err(Error::Corrupt { path: self.index(), kept });
         };
-        let mut ids: Vec<AccountId> = Vec::new();
-        for id in list.iter().filter_map(Value::as_str).map(AccountId::new) {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        Ok(ids)
+        let mut known = HashSet::new();
+        let ids = list.iter().filter_map(Value::as_str).map(AccountId::new);
+        Ok(ids.filter(|id| known.insert(id.clone())).collect())
     }
 
     fn accounts_on_disk(&self) -> Result<Vec<AccountId>, Error> {
@@ -102,7 +100,7 @@ impl StateDir {
 
     /// Stores what a login brought: the account's file, with the user who scanned, and the index. Older
     /// accounts of the same user, which the server has unbound, are retired; their names are returned
-    /// (protocol §5). The host's own allow-lists are left to the host: some refuse to start beside a file there
+    /// (protocol §5). Users who were approved for one of them ([`AllowList`]) are for the new one. The host's own allow-lists are left to the host: some refuse to start beside a file there
     /// that they cannot attribute.
     ///
     /// # Errors
@@ -127,6 +125,12 @@ impl StateDir {
                 if self.account(other)?.is_some_and(|account| account.user_id.as_ref() == Some(user)) {
                     stale.push(other.clone());
                 }
+            }
+        }
+        for other in &stale {
+            // Who was approved there goes on being known; a login must not fail for it.
+            if let Err(error) = AllowList::new(self, &id, None).add_those_of(other) {
+                tracing::warn!(account = %id, %other, %error, "approvals were not carried over");
             }
         }
         ids.retain(|other| !stale.contains(other));
