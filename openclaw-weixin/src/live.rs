@@ -110,7 +110,7 @@ impl Live {
     }
 
     async fn ask(&self, account: &AccountId, config: &AccountConfig) -> Result<(), Error> {
-        let bot = self.channel.bot_with(account, config).await?;
+        let bot = self.channel.bot_with(account, config)?;
         let credentials = bot.credentials();
         // Accounts of old installations may not say who has scanned; the server answers for anybody.
         let user = credentials.user_id.clone().unwrap_or_else(|| UserId::from(credentials.bot_id.as_str()));

@@ -1,9 +1,8 @@
 //! How a channel is set up.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
@@ -18,6 +17,7 @@ use crate::inbound::InboundPolicy;
 use crate::outbound::SendPolicy;
 use crate::quote::QuoteLimits;
 use crate::quotes::Quotes;
+use crate::slot::Slots;
 use crate::state::StateDir;
 use crate::store::{Durability, SqliteStore, Store};
 use crate::typing::Tickets;
@@ -216,12 +216,8 @@ impl ChannelBuilder {
             lanes,
             quotes,
             access,
-            sends: Mutex::default(),
+            slots: Slots::new(broadcast::channel(EVENTS).0),
             remote: OnceLock::new(),
-            events: broadcast::channel(EVENTS).0,
-            running: tokio::sync::Mutex::default(),
-            statuses: Mutex::new(HashMap::new()),
-            open: Mutex::default(),
             tickets: Tickets::default(),
         });
         Ok((channel, deliveries))

@@ -1,14 +1,12 @@
 //! The channel: any number of accounts over one state folder.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::SystemTime;
 
 use ilink_client::{Bot, Client, UserId};
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
 use weixin_media::Remote;
 
 use crate::account::{Account, AccountConfig, AccountId};
@@ -16,19 +14,16 @@ use crate::admission::Access;
 use crate::builder::{ChannelBuilder, Settings};
 use crate::delivery::Lanes;
 use crate::error::Error;
-use crate::inbound::InboundPolicy;
+use crate::inbound::{ControlWords, InboundPolicy};
 use crate::intake::Intake;
 use crate::monitor::Monitor;
-use crate::open::OpenDeliveries;
-use crate::outbound::{AccountSends, SendPolicy};
+use crate::outbound::SendPolicy;
 use crate::quotes::Quotes;
+use crate::slot::{Link, Slots};
 use crate::state::StateDir;
-use crate::status::{AccountStatus, LinkState, StatusCell};
-use crate::store::{DeadLetter, Entry, Ledger, Store};
+use crate::status::{AccountStatus, LinkState};
+use crate::store::{DeadLetter, Ledger, Store};
 use crate::typing::Tickets;
-
-/// How long a stop waits for a monitor before it is cut off (invariant 10).
-const STOP: Duration = Duration::from_millis(900);
 
 /// Any number of accounts over one state folder. Cheap to clone; the accounts stop when the last clone is dropped.
 ///
@@ -65,25 +60,9 @@ pub(crate) struct Inner {
     pub(crate) lanes: Lanes,
     pub(crate) quotes: Quotes,
     pub(crate) access: Access,
-    pub(crate) sends: Mutex<HashMap<AccountId, Arc<AccountSends>>>,
+    pub(crate) slots: Slots,
     pub(crate) remote: OnceLock<Remote>,
-    pub(crate) events: broadcast::Sender<AccountStatus>,
-    pub(crate) running: tokio::sync::Mutex<HashMap<AccountId, Running>>,
-    pub(crate) statuses: Mutex<HashMap<AccountId, StatusCell>>,
-    pub(crate) open: Mutex<HashMap<AccountId, Arc<OpenDeliveries>>>,
     pub(crate) tickets: Tickets,
-}
-
-/// A started account.
-pub(crate) struct Running {
-    account: Account,
-    config: AccountConfig,
-    bot: Bot,
-    /// Dropping it stops the monitor, as sending `true` does.
-    stop: watch::Sender<bool>,
-    /// Dead letters that were put back.
-    requeue: mpsc::UnboundedSender<Entry>,
-    task: JoinHandle<()>,
 }
 
 impl Channel {
@@ -127,76 +106,82 @@ impl Channel {
     /// [`Error::UnknownAccount`], [`Error::Locked`], or if its files or settings are unusable. What the server says is
     /// no error here but a [status](Self::status).
     pub async fn start(&self, id: &AccountId, config: AccountConfig) -> Result<(), Error> {
-        // Held to the end, a second at most: two starts, or a start and a stop, must not interleave.
-        let mut all = self.inner.running.lock().await;
-        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
-        let same = |running: &Running| {
-            !running.task.is_finished() && running.account == account && running.config == config
+        let (slot, mut task) = self.inner.slots.enter(id).await;
+        let Some(account) = self.inner.state.account(id)? else {
+            self.inner.slots.remove(id);
+            return Err(Error::UnknownAccount(id.clone()));
         };
-        if all.get(id).is_some_and(same) {
+        let same = slot.link(|link| link.account == account && link.config == config);
+        if same == Some(true) && task.as_ref().is_some_and(|task| !task.is_finished()) {
             return Ok(());
         }
-        if let Some(running) = all.remove(id) {
-            running.stop().await;
-        }
+        slot.end(&mut task).await;
         let bot = self.bot_for(&account, &config)?;
         let lock = self.inner.state.lock(id)?;
         self.take_over(id).await?;
-        let (stop, stopped) = watch::channel(false);
-        let (wake, woken) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(());
+        let (requeue, requeued) = mpsc::unbounded_channel();
         let intake = Intake {
             account: account.clone(),
             config: config.clone(),
             store: self.inner.store.clone(),
             channel: WeakChannel(Arc::downgrade(&self.inner)),
             lanes: self.inner.lanes.clone(),
-            open: self.open_deliveries(id),
+            open: slot.open.clone(),
         };
         let monitor = Monitor {
             account: id.clone(),
             bot: bot.clone(),
             store: self.inner.store.clone(),
             state: self.inner.state.clone(),
-            status: self.status_cell(id),
+            status: slot.status.clone(),
+            control: ControlWords::new(self.inbound_policy()),
             policy: self.inbound_policy().clone(),
             intake,
-            requeued: woken,
+            requeued,
             stop: stopped,
             lock,
         };
-        let task = tokio::spawn(monitor.run());
-        all.insert(id.clone(), Running { account, config, bot, stop, requeue: wake, task });
+        *task = Some(tokio::spawn(monitor.run()));
+        slot.begin(Link { account, config, bot, _stop: stop, requeue });
         Ok(())
     }
 
     /// Stops an account, within a second, whatever is in flight. Stopping one that does not run is no error. Messages
     /// that are with a handler can still be acknowledged.
     pub async fn stop(&self, id: &AccountId) {
-        let running = self.inner.running.lock().await.remove(id);
-        if let Some(running) = running {
-            running.stop().await;
+        if let Some(slot) = self.inner.slots.get(id) {
+            slot.stop().await;
         }
     }
 
     /// Stops all accounts, within a second.
     pub async fn stop_all(&self) {
-        let all: Vec<_> = self.inner.running.lock().await.drain().map(|(_, running)| running).collect();
-        // All are told first, so that they end side by side.
-        for running in &all {
-            running.stop.send_replace(true);
+        let mut stops: JoinSet<()> = JoinSet::new();
+        for (_, slot) in self.inner.slots.all() {
+            stops.spawn(async move { slot.stop().await });
         }
-        for running in all {
-            running.stop().await;
-        }
+        stops.join_all().await;
     }
 
-    /// Stops an account and forgets it: token, cursor, context tokens, journal.
+    /// Stops an account and forgets it: token, cursor, context tokens, journal. Its messages that are with a handler
+    /// can still be acknowledged, which leaves nothing behind.
     ///
     /// # Errors
-    /// If a file or the journal cannot be written.
+    /// If a file or the journal cannot be written; what is left is then forgotten by the next try.
     pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
-        self.stop(id).await;
+        let (slot, mut task) = self.inner.slots.enter(id).await;
+        slot.end(&mut task).await;
+        slot.open.forget();
+        slot.sends.close();
+        let forgotten = self.forget(id).await;
+        self.inner.slots.remove(id);
+        forgotten
+    }
+
+    async fn forget(&self, id: &AccountId) -> Result<(), Error> {
         self.inner.state.remove_account(id)?;
+        self.inner.tickets.forget(id);
         self.inner.quotes.forget(id);
         self.inner.store.forget(id).await
     }
@@ -217,9 +202,9 @@ impl Channel {
     pub async fn requeue(&self, id: &AccountId, letter: i64) -> Result<bool, Error> {
         let Some(entry) = self.inner.store.requeue(id, letter).await? else { return Ok(false) };
         self.update_status(id, |status| status.dead = status.dead.saturating_sub(1));
-        if let Some(running) = self.inner.running.lock().await.get(id) {
+        if let Some(slot) = self.inner.slots.get(id) {
             // A monitor that has ended leaves it to its successor, which reads the journal.
-            let _ = running.requeue.send(entry);
+            slot.link(|link| link.requeue.send(entry).is_ok());
         }
         Ok(true)
     }
@@ -235,43 +220,47 @@ impl Channel {
     /// How an account is doing.
     #[must_use]
     pub fn status(&self, id: &AccountId) -> AccountStatus {
-        let statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        statuses.get(id).map_or_else(|| AccountStatus::stopped(id.clone()), StatusCell::get)
+        let slot = self.inner.slots.get(id);
+        slot.map_or_else(|| AccountStatus::stopped(id.clone()), |slot| slot.status.get())
     }
 
     /// Each change of an account's state from now on.
     #[must_use]
     pub fn status_events(&self) -> broadcast::Receiver<AccountStatus> {
-        self.inner.events.subscribe()
+        self.inner.slots.events().subscribe()
     }
 
     /// The bot of an account, running or not.
     ///
     /// # Errors
     /// If there is no such account, or its files or settings are unusable.
-    pub async fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
-        Ok(self.bot_and_config(id).await?.0)
+    pub fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
+        Ok(self.bot_and_config(id)?.0)
     }
 
     /// The bot of an account; one that does not run here gets `config`, as [`start`](Self::start) would give it.
     ///
     /// # Errors
     /// If there is no such account, or its files or settings are unusable.
-    pub async fn bot_with(&self, id: &AccountId, config: &AccountConfig) -> Result<Bot, Error> {
-        if let Some(running) = self.inner.running.lock().await.get(id) {
-            return Ok(running.bot.clone());
+    pub fn bot_with(&self, id: &AccountId, config: &AccountConfig) -> Result<Bot, Error> {
+        if let Some((bot, _)) = self.running_bot(id) {
+            return Ok(bot);
         }
         let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
         self.bot_for(&account, config)
     }
 
-    pub(crate) async fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
-        if let Some(running) = self.inner.running.lock().await.get(id) {
-            return Ok((running.bot.clone(), running.config.clone()));
+    pub(crate) fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
+        if let Some(running) = self.running_bot(id) {
+            return Ok(running);
         }
         let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
         let config = AccountConfig::default();
         Ok((self.bot_for(&account, &config)?, config))
+    }
+
+    fn running_bot(&self, id: &AccountId) -> Option<(Bot, AccountConfig)> {
+        self.inner.slots.get(id)?.link(|link| (link.bot.clone(), link.config.clone()))
     }
 
     /// A client with the channel's settings and those of an account.
@@ -308,25 +297,14 @@ impl Channel {
         self.inner.store.take_over(id, &cursor, &tokens, self.now()).await
     }
 
-    fn open_deliveries(&self, id: &AccountId) -> Arc<OpenDeliveries> {
-        let mut all = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(id.clone()).or_default().clone()
-    }
-
-    fn status_cell(&self, id: &AccountId) -> StatusCell {
-        let mut statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        statuses
-            .entry(id.clone())
-            .or_insert_with(|| StatusCell::new(id.clone(), self.inner.events.clone()))
-            .clone()
-    }
-
-    pub(crate) async fn running(&self) -> Vec<AccountId> {
-        self.inner.running.lock().await.keys().cloned().collect()
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.inner.slots
     }
 
     pub(crate) fn update_status(&self, id: &AccountId, change: impl FnOnce(&mut AccountStatus)) {
-        self.status_cell(id).update(change);
+        if let Some(slot) = self.inner.slots.get(id) {
+            slot.status.update(change);
+        }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
@@ -352,11 +330,6 @@ impl Channel {
     pub(crate) fn access(&self) -> &Access {
         &self.inner.access
     }
-
-    pub(crate) fn account_sends(&self, id: &AccountId) -> Arc<AccountSends> {
-        let mut all = self.inner.sends.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(id.clone()).or_default().clone()
-    }
 }
 
 impl WeakChannel {
@@ -365,22 +338,11 @@ impl WeakChannel {
     }
 }
 
-impl Running {
-    async fn stop(self) {
-        self.stop.send_replace(true);
-        let abort = self.task.abort_handle();
-        if timeout(STOP, self.task).await.is_err() {
-            tracing::warn!(account = %self.account.id, "the monitor did not end in time and was cut off");
-            abort.abort();
-        }
-    }
-}
-
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let statuses = self.inner.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.inner.slots.all();
         let states: Vec<(AccountId, LinkState)> =
-            statuses.iter().map(|(id, cell)| (id.clone(), cell.get().state)).collect();
+            slots.into_iter().map(|(id, slot)| (id, slot.status.get().state)).collect();
         f.debug_struct("Channel")
             .field("state", &self.inner.state)
             .field("accounts", &states)

@@ -47,10 +47,13 @@ impl Delivery {
     /// The message is taken care of: it does not come again.
     ///
     /// # Errors
-    /// If the journal cannot be written; then it may come again after a restart.
+    /// If the journal cannot be written. It is told again and again while the account runs; if it never can be, the
+    /// message comes again after a restart.
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
-        self.channel.quotes().received(&self.account, &self.inbound, self.channel.now());
+        if self.settler.as_ref().is_some_and(|settler| settler.open.has(self.id)) {
+            self.channel.quotes().received(&self.account, &self.inbound, self.channel.now());
+        }
         self.settle().await
     }
 
@@ -66,7 +69,7 @@ impl Delivery {
     async fn settle(&mut self) -> Result<(), Error> {
         let Some(settler) = self.settler.take() else { return Ok(()) };
         let result = settler.store.done(&self.account, self.id).await;
-        settler.open.done(self.id);
+        settler.open.done(self.id, result.is_ok());
         result
     }
 

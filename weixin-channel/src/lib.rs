@@ -22,6 +22,7 @@ mod queue;
 pub mod quote;
 mod quotes;
 mod reconcile;
+mod slot;
 pub mod split;
 mod state;
 mod status;

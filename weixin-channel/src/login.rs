@@ -59,6 +59,7 @@ impl ChannelLogin {
                 Ok((account, retired)) => {
                     for old in &retired {
                         self.channel.stop(old).await;
+                        self.channel.retired(old);
                     }
                     Ok(ChannelLoginEvent::LoggedIn { account, retired })
                 }

@@ -18,7 +18,7 @@ impl Channel {
     ///
     /// ```no_run
     /// # async fn run(delivery: weixin_channel::Delivery) -> Result<(), weixin_channel::Error> {
-    /// let media = delivery.channel().media(&delivery.account).await?;
+    /// let media = delivery.channel().media(&delivery.account)?;
     /// for (n, item) in delivery.inbound.media().iter().enumerate() {
     ///     media.download(item).max_size(25 << 20).to_file(format!("inbound-{n}")).await?;
     /// }
@@ -28,8 +28,8 @@ impl Channel {
     ///
     /// # Errors
     /// If there is no such account, or its CDN's URL is unusable.
-    pub async fn media(&self, account: &AccountId) -> Result<Media, Error> {
-        let (bot, config) = self.bot_and_config(account).await?;
+    pub fn media(&self, account: &AccountId) -> Result<Media, Error> {
+        let (bot, config) = self.bot_and_config(account)?;
         let media = Media::new(bot)?;
         Ok(match &config.cdn_base_url {
             Some(url) => media.cdn_base_url(url)?,
@@ -50,7 +50,7 @@ impl Channel {
         folder: &Path,
         max_size: u64,
     ) -> Result<SavedMedia, Error> {
-        let service = self.media(account).await?;
+        let service = self.media(account)?;
         crate::state::make_dir(folder)?;
         let path = tempfile::Builder::new()
             .prefix("")
@@ -84,7 +84,7 @@ impl Channel {
 
     /// Uploads what a reply carries.
     pub(crate) async fn upload(&self, target: &Target, attachment: Attachment) -> Result<MessageItem, Error> {
-        let media = self.media(&target.account).await?;
+        let media = self.media(&target.account)?;
         let mut name = attachment.name;
         // Held until the upload is over.
         let mut downloaded = None;

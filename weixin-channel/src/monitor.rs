@@ -1,20 +1,21 @@
 //! The monitor of one account: polls, journals, gives out, and never waits for a handler.
 
+mod settle;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ilink_client::{Bot, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
+use ilink_client::{Bot, Cursor, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{self, JoinError, JoinSet};
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::account::AccountId;
 use crate::copies::Copies;
 use crate::error::Error;
-use crate::inbound::{InboundPolicy, journal_entry};
+use crate::inbound::{ControlWords, InboundPolicy, journal_entry};
 use crate::intake::{Intake, Passage};
-use crate::open::Settled;
 use crate::queue::Queues;
 use crate::state::{AccountLock, StateDir};
 use crate::status::{LinkState, StatusCell};
@@ -22,6 +23,9 @@ use crate::store::{Entry, NewEntry, Store};
 
 /// How long `notifystop` may take: stopping as a whole is bounded by a second (invariant 10).
 const STOP_NOTICE: Duration = Duration::from_millis(500);
+
+/// How long the first poll waits for the answer to `notifystart`, so that it can have the same connection.
+const START_NOTICE: Duration = Duration::from_secs(2);
 
 /// How often the journal is pruned.
 const PRUNE: Duration = Duration::from_secs(60 * 60);
@@ -35,10 +39,12 @@ pub(crate) struct Monitor {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) state: StateDir,
     pub(crate) status: StatusCell,
+    pub(crate) control: ControlWords,
     pub(crate) policy: InboundPolicy,
     pub(crate) intake: Intake,
     pub(crate) requeued: mpsc::UnboundedReceiver<Entry>,
-    pub(crate) stop: watch::Receiver<bool>,
+    /// Closed when the account is to stop.
+    pub(crate) stop: watch::Receiver<()>,
     /// Held for as long as the account runs here.
     pub(crate) lock: AccountLock,
 }
@@ -58,6 +64,13 @@ struct Work {
     /// The same, for one that panics on its way.
     on_their_way: HashMap<task::Id, Entry>,
     unstored: Option<Unstored>,
+    /// The last batch could not be written: the link is not what holds it up.
+    store_failed: bool,
+    /// Messages that are done, which the journal could not be told, and when that is tried again.
+    undone: Vec<i64>,
+    undone_at: Option<Instant>,
+    /// What the journal has.
+    cursor: Cursor,
     copies: Copies,
     /// Counts what has come, for messages that say nothing of themselves.
     arrivals: u64,
@@ -68,11 +81,20 @@ impl Monitor {
     pub(crate) async fn run(mut self) {
         self.status.update(|status| status.state = LinkState::Starting);
         let mut work = Work::default();
-        if let Err(error) = self.work(&mut work).await {
-            tracing::error!(account = %self.account, %error, "the monitor cannot run");
-            self.status.update(|status| status.last_error = Some(error.to_string()));
+        let mut stop = self.stop.clone();
+        while let Err(error) = self.work(&mut work).await {
+            tracing::error!(account = %self.account, %error, "the monitor cannot begin yet");
+            self.status.update(|status| {
+                status.state = LinkState::Backoff;
+                status.last_error = Some(error.to_string());
+            });
+            if timeout(self.policy.retry_delay, told(&mut stop)).await.is_ok() {
+                break;
+            }
         }
-        work.passages.abort_all();
+        // To their ends: a message that is handed over later would be unknown to whoever comes after us.
+        work.passages.shutdown().await;
+        self.write_done(&mut work).await;
         work.copies.write(&self.state, &self.account, &*self.store).await;
         // The server need not know; a stop is not held up for it.
         let _ = timeout(STOP_NOTICE, self.bot.notify_stop().into_future()).await;
@@ -80,8 +102,10 @@ impl Monitor {
         drop(self.lock);
     }
 
+    /// An error is one of the beginning: nothing has been done yet.
     async fn work(&mut self, work: &mut Work) -> Result<(), Error> {
-        let cursor = self.store.cursor(&self.account).await?.map(|(cursor, _)| cursor).unwrap_or_default();
+        *work = Work::default();
+        work.cursor = self.store.cursor(&self.account).await?.map(|(cursor, _)| cursor).unwrap_or_default();
         // Before the journal is read: what is settled meanwhile is then heard of, or found done.
         let (monitor, mut settled) = mpsc::unbounded_channel();
         let open = self.intake.open.attach(monitor);
@@ -94,10 +118,10 @@ impl Monitor {
             }
         }
         self.show_counts(work).await;
-        let mut updates = self.bot.updates(cursor);
+        let mut updates = self.bot.updates(work.cursor.clone());
         let notice = self.notify_start();
         tokio::pin!(notice);
-        let mut noticed = false;
+        let (mut noticed, notice_until) = (false, Instant::now() + START_NOTICE);
         let mut prune_at = Instant::now();
         let mut stop = self.stop.clone();
         loop {
@@ -109,11 +133,14 @@ impl Monitor {
             let retry_at = work.queues.next_retry().unwrap_or(far);
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
             let copy_at = work.copies.due().unwrap_or(far);
-            let may_poll = work.unstored.is_none() && work.queues.open() < self.policy.max_open;
+            let done_at = work.undone_at.unwrap_or(far);
+            let greeted = noticed || Instant::now() >= notice_until;
+            let may_poll = greeted && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = &mut notice, if !noticed => noticed = true,
-                Some(what) = settled.recv() => self.on_settled(&mut work.queues, what).await,
+                () = sleep_until(notice_until), if !greeted => {}
+                Some(what) = settled.recv() => self.on_settled(work, what).await,
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
                 Some(ended) = work.passages.join_next_with_id() => {
                     // The channel is gone: so is everybody who could handle a message.
@@ -127,6 +154,7 @@ impl Monitor {
                         self.ingest(batch, work).await;
                     }
                 }
+                () = sleep_until(done_at) => self.write_done(work).await,
                 () = sleep_until(copy_at) => work.copies.write(&self.state, &self.account, &*self.store).await,
                 () = sleep_until(prune_at) => {
                     prune_at = Instant::now() + PRUNE;
@@ -143,7 +171,7 @@ impl Monitor {
     }
 
     fn push(&self, queues: &mut Queues, entry: Entry) {
-        if self.policy.is_control(&entry.raw) {
+        if self.control.begin(&entry.raw) {
             queues.push_control(entry);
         } else {
             queues.push(entry);
@@ -182,14 +210,26 @@ impl Monitor {
                 journal_entry(update, bot_id, arrival)
             })
             .collect();
+        if entries.is_empty() && batch.cursor == work.cursor {
+            // Nothing has come: the journal has it all.
+            return;
+        }
         match self.store.ingest(&self.account, &batch.cursor, &entries, now).await {
             Ok(fresh) => {
+                if std::mem::take(&mut work.store_failed) {
+                    self.status.update(|status| {
+                        (status.state, status.last_error) = (LinkState::Online, None);
+                    });
+                }
+                work.cursor = batch.cursor.clone();
                 let users: Vec<UserId> = fresh.iter().map(|entry| entry.peer.clone()).collect();
                 for entry in fresh {
                     self.push(&mut work.queues, entry);
                 }
                 work.copies.note(&batch.cursor, &entries);
-                self.flush_outbox(users);
+                if !users.is_empty() {
+                    self.flush_outbox(users);
+                }
                 if entries.iter().any(|entry| entry.dead.is_some()) {
                     self.show_counts(work).await;
                 }
@@ -200,6 +240,7 @@ impl Monitor {
                     status.state = LinkState::Backoff;
                     status.last_error = Some(error.to_string());
                 });
+                work.store_failed = true;
                 work.unstored = Some(Unstored { batch, at: Instant::now() + self.policy.retry_delay });
             }
         }
@@ -207,7 +248,7 @@ impl Monitor {
 
     /// Who has written can be written to again.
     fn flush_outbox(&self, users: Vec<UserId>) {
-        if users.is_empty() || self.status.get().outbox == 0 {
+        if self.status.get().outbox == 0 {
             return;
         }
         let Some(channel) = self.intake.channel.upgrade() else { return };
@@ -236,77 +277,15 @@ impl Monitor {
             Ok(rows) => tracing::debug!(account = %self.account, rows, "the journal was pruned"),
             Err(error) => tracing::warn!(account = %self.account, %error, "the journal was not pruned"),
         }
+        // For nobody: only what has waited too long goes.
+        self.flush_outbox(Vec::new());
         if let Some(channel) = self.intake.channel.upgrade() {
-            channel.quotes().prune(now);
+            channel.quotes().prune(now, PRUNE / 2);
         }
     }
 
     fn now(&self) -> SystemTime {
         self.bot.client().now()
-    }
-
-    /// False if nobody is left to give messages to.
-    async fn on_passage(&self, work: &mut Work, ended: Result<(task::Id, Passage), JoinError>) -> bool {
-        let (id, passage) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                let id = error.id();
-                let Some(entry) = work.on_their_way.remove(&id) else { return true };
-                tracing::error!(account = %self.account, id = entry.id, %error, "a message could not be prepared");
-                (id, Passage::Failed(entry, "it could not be prepared".to_owned()))
-            }
-        };
-        work.on_their_way.remove(&id);
-        match passage {
-            Passage::Delivered => {}
-            Passage::Gone => return false,
-            Passage::Dropped(entry) => {
-                if let Err(error) = self.store.done(&self.account, entry.id).await {
-                    tracing::warn!(account = %self.account, %error, "a dropped message was not journalled as done");
-                }
-                work.queues.settle(&entry);
-            }
-            Passage::Unreadable(entry) => {
-                // It stays in the journal if that cannot be written; here it is out of the way.
-                self.note_failure(&entry, "it cannot be read", true).await;
-                work.queues.settle(&entry);
-            }
-            Passage::Failed(entry, reason) => {
-                self.on_settled(&mut work.queues, Settled::Failed(entry, reason)).await;
-            }
-        }
-        true
-    }
-
-    async fn on_settled(&self, queues: &mut Queues, what: Settled) {
-        let (mut entry, reason) = match what {
-            Settled::Done(entry) => return queues.settle(&entry),
-            Settled::Failed(entry, reason) => (entry, reason),
-        };
-        entry.attempts += 1;
-        entry.dispatched = true;
-        let dead = entry.attempts >= self.policy.max_attempts;
-        tracing::warn!(account = %self.account, id = entry.id, attempts = entry.attempts, dead, reason, "a message was not handled");
-        let noted = self.note_failure(&entry, &reason, dead).await;
-        if dead && noted {
-            queues.settle(&entry);
-        } else {
-            let doublings = (entry.attempts - 1).min(self.policy.max_attempts).min(16);
-            queues.retry(entry, Instant::now() + self.policy.retry_delay * (1 << doublings));
-        }
-    }
-
-    /// Writes a failure into the journal. A journal that cannot be written ends nothing: the message stays open and is
-    /// tried again, and what the journal does not know it gives out again after a restart.
-    async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
-        let result = self.store.failed(&self.account, entry.id, reason, dead).await;
-        if let Err(error) = &result {
-            tracing::error!(account = %self.account, id = entry.id, %error, "a failure could not be journalled");
-            self.status.update(|status| status.last_error = Some(error.to_string()));
-        } else if dead {
-            self.status.update(|status| status.dead += 1);
-        }
-        result.is_ok()
     }
 
     fn on_state(&self, state: PollState) {
@@ -335,8 +314,8 @@ fn written_ahead(update: &ilink_client::Update, now: SystemTime) -> Option<Durat
 }
 
 /// Resolves when the account is told to stop, or nobody is left who could tell it.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+async fn told(stop: &mut watch::Receiver<()>) {
+    while stop.changed().await.is_ok() {}
 }
 
 /// Named, so that the borrow is clear: an event that is not awaited to its end stays in the stream.

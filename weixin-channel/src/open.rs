@@ -11,7 +11,9 @@ use crate::store::Entry;
 /// What became of a delivery.
 #[derive(Debug)]
 pub(crate) enum Settled {
-    Done(Entry),
+    /// It is taken care of; where the journal could not be told, that is to be made up for.
+    Done { entry: Entry, journalled: bool },
+    /// It is to come again.
     Failed(Entry, String),
 }
 
@@ -40,9 +42,23 @@ impl OpenDeliveries {
         self.lock().entries.insert(entry.id, (entry, control));
     }
 
-    /// It is taken care of.
-    pub(crate) fn done(&self, id: i64) {
-        self.settle(id, Settled::Done);
+    /// True while the message is with a handler, and its account is still here.
+    pub(crate) fn has(&self, id: i64) -> bool {
+        self.lock().entries.contains_key(&id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    /// The account is gone: nobody is told any more, and nothing is remembered of its messages.
+    pub(crate) fn forget(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// It is taken care of; the journal knows, or does not.
+    pub(crate) fn done(&self, id: i64, journalled: bool) {
+        self.settle(id, |entry| Settled::Done { entry, journalled });
     }
 
     /// It is to come again.

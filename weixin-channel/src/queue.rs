@@ -19,7 +19,8 @@ pub(crate) struct Queues {
     control_open: HashSet<i64>,
     /// What failed and waits, by when it is tried again.
     retries: BTreeMap<(Instant, i64), Retry>,
-    open: usize,
+    /// All that are not done: none of them twice.
+    open: HashSet<i64>,
     in_flight: usize,
 }
 
@@ -39,7 +40,9 @@ enum Retry {
 impl Queues {
     /// Adds a message behind its peer's others.
     pub(crate) fn push(&mut self, entry: Entry) {
-        self.open += 1;
+        if !self.open.insert(entry.id) {
+            return;
+        }
         let peer = self.peers.entry(entry.peer.clone()).or_default();
         if !peer.busy && peer.waiting.is_empty() {
             self.ready.push_back(entry.peer.clone());
@@ -49,13 +52,16 @@ impl Queues {
 
     /// Adds a message that does not wait: neither for its peer's turn, nor for a free handler.
     pub(crate) fn push_control(&mut self, entry: Entry) {
-        self.open += 1;
-        self.control.push_back(entry);
+        if self.open.insert(entry.id) {
+            self.control.push_back(entry);
+        }
     }
 
     /// Adds a message that is with a handler already, from before a restart.
     pub(crate) fn push_in_flight(&mut self, entry: &Entry, control: bool) {
-        self.open += 1;
+        if !self.open.insert(entry.id) {
+            return;
+        }
         self.in_flight += 1;
         if control {
             self.control_open.insert(entry.id);
@@ -66,7 +72,7 @@ impl Queues {
 
     /// Messages that are not done.
     pub(crate) fn open(&self) -> usize {
-        self.open
+        self.open.len()
     }
 
     /// The next message to give out, with at most `limit` at once, control messages aside; its peer is busy from now
@@ -90,7 +96,7 @@ impl Queues {
 
     /// The message that was with a handler is done, or dead: its peer's next one may go.
     pub(crate) fn settle(&mut self, entry: &Entry) {
-        self.open = self.open.saturating_sub(1);
+        self.open.remove(&entry.id);
         self.in_flight = self.in_flight.saturating_sub(1);
         if !self.control_open.remove(&entry.id) {
             self.release(&entry.peer);
@@ -163,6 +169,16 @@ mod tests {
         queues.push(entry(5, "b"));
         assert_eq!(pop(&mut queues), Some(5));
         assert_eq!((queues.open(), queues.in_flight), (3, 2));
+    }
+
+    #[test]
+    fn a_message_is_in_the_queues_once() {
+        let mut queues = Queues::default();
+        queues.push_in_flight(&entry(1, "a"), false);
+        queues.push(entry(1, "a"));
+        queues.push(entry(2, "b"));
+        queues.push(entry(2, "b"));
+        assert_eq!((pop(&mut queues), pop(&mut queues), queues.open()), (Some(2), None, 2));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What was written before, for quotes of it. Nothing here keeps a message from its handler or a send from its report.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ilink_client::wire::{ItemKind, MessageItem};
 use ilink_client::{MessageId, UserId};
+use tokio::time::Instant;
 
 use crate::account::AccountId;
 use crate::error::Error;
@@ -15,6 +17,8 @@ use crate::state::StateDir;
 #[derive(Debug)]
 pub(crate) struct Quotes {
     store: Option<QuoteStore>,
+    /// When it was last pruned: that is done for all accounts at once.
+    pruned: Mutex<Option<Instant>>,
 }
 
 impl Quotes {
@@ -27,7 +31,7 @@ impl Quotes {
                 None
             }
         });
-        Self { store }
+        Self { store, pruned: Mutex::default() }
     }
 
     /// Resolves the quote of a message.
@@ -85,7 +89,14 @@ impl Quotes {
         self.try_to("record", |store| store.record(account, user, message));
     }
 
-    pub(crate) fn prune(&self, now: SystemTime) {
+    /// Prunes the store, but at most once in so long, however many accounts ask for it.
+    pub(crate) fn prune(&self, now: SystemTime, once_in: Duration) {
+        let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
+        if pruned.is_some_and(|last| last.elapsed() < once_in) {
+            return;
+        }
+        *pruned = Some(Instant::now());
+        drop(pruned);
         self.try_to("prune", |store| store.prune(millis(now)));
     }
 

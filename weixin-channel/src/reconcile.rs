@@ -1,5 +1,7 @@
 //! The accounts that run, and the accounts in the state folder.
 
+use std::collections::HashSet;
+
 use crate::account::{AccountConfig, AccountId};
 use crate::channel::Channel;
 use crate::error::Error;
@@ -13,9 +15,11 @@ impl Channel {
     /// If the accounts cannot be listed.
     pub async fn reconcile(&self, config: impl Fn(&AccountId) -> AccountConfig) -> Result<(), Error> {
         let wanted: Vec<AccountId> = self.accounts()?.into_iter().map(|account| account.id).collect();
-        for id in self.running().await {
-            if !wanted.contains(&id) {
-                self.stop(&id).await;
+        let known: HashSet<&AccountId> = wanted.iter().collect();
+        for (id, slot) in self.slots().all() {
+            if !known.contains(&id) {
+                slot.stop().await;
+                self.retired(&id);
             }
         }
         for id in &wanted {
@@ -28,5 +32,12 @@ impl Channel {
             }
         }
         Ok(())
+    }
+
+    /// A stopped account that is no longer in the state folder needs nothing here, once its last turn is over.
+    pub(crate) fn retired(&self, id: &AccountId) {
+        if self.slots().get(id).is_some_and(|slot| slot.open.is_empty()) {
+            self.slots().remove(id);
+        }
     }
 }

@@ -21,6 +21,9 @@ const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// A ticket lives up to 24 h; a fresh one is asked for a little earlier.
 const TICKET_LIFE: Duration = Duration::from_secs(23 * 3600);
 
+/// So many tickets are kept; another one then costs all of them, which costs a request each.
+const TICKETS: usize = 4_096;
+
 /// Shows "is typing" until it is dropped, or for ten minutes. A failure is never the sender's business.
 #[derive(Debug)]
 #[must_use = "typing ends when this is dropped"]
@@ -48,7 +51,19 @@ impl Tickets {
 
     fn put(&self, key: (AccountId, UserId), ticket: TypingTicket) {
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tickets.len() >= TICKETS && !tickets.contains_key(&key) {
+            tickets.retain(|_, (_, made)| made.elapsed() < TICKET_LIFE);
+        }
+        if tickets.len() >= TICKETS && !tickets.contains_key(&key) {
+            tickets.clear();
+        }
         tickets.insert(key, (ticket, Instant::now()));
+    }
+
+    /// The account is no longer here.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.retain(|(of, _), _| of != account);
     }
 }
 
@@ -58,8 +73,12 @@ impl Channel {
     ///
     /// # Errors
     /// If there is no such account.
+    #[expect(
+        clippy::unused_async,
+        reason = "what it spawns needs the runtime that it is then sure to be called on"
+    )]
     pub async fn typing(&self, account: &AccountId, to: &str) -> Result<Typing, Error> {
-        let bot = self.bot(account).await?;
+        let bot = self.bot(account)?;
         let (stop, stopped) = oneshot::channel();
         let (channel, account, to) = (self.clone(), account.clone(), to.to_owned());
         tokio::spawn(async move {
@@ -104,4 +123,25 @@ async fn show(
     // Always taken back, after a failure too: the first sign may have been shown.
     bot.send_typing(&user, ticket, false).await?;
     Ok(kept?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tickets_are_no_more_than_so_many() {
+        let tickets = Tickets::default();
+        let key = |account: &str, n: usize| (AccountId::new(account), UserId::from(n.to_string()));
+        for n in 0..TICKETS + 10 {
+            tickets.put(key("a", n), TypingTicket::from("t"));
+        }
+        assert!(tickets.0.lock().unwrap().len() <= TICKETS);
+        assert!(tickets.get(&key("a", TICKETS + 9)).is_some());
+        tickets.put(key("b", 1), TypingTicket::from("t"));
+        tickets.forget(&AccountId::new("a"));
+        assert_eq!(tickets.0.lock().unwrap().len(), 1);
+        tokio::time::advance(TICKET_LIFE).await;
+        assert!(tickets.get(&key("b", 1)).is_none());
+    }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 pub(crate) use identity::journal_entry;
 use ilink_client::wire::{ItemKind, MessageItem, WeixinMessage};
 use ilink_client::{MessageId, Update, UserId};
+pub(crate) use policy::ControlWords;
 pub use policy::{InboundPolicy, MediaPolicy};
 use weixin_media::MediaRef;
 use weixin_media::mime::Mime;

@@ -54,17 +54,36 @@ impl Default for InboundPolicy {
     }
 }
 
-impl InboundPolicy {
+/// The first words of messages that do not wait, as they are compared.
+#[derive(Clone, Debug)]
+pub(crate) struct ControlWords {
+    words: Vec<String>,
+    /// One of them has upper and lower case beyond ASCII.
+    folds: bool,
+}
+
+impl ControlWords {
+    pub(crate) fn new(policy: &InboundPolicy) -> Self {
+        let words: Vec<String> = policy.control.iter().map(|word| word.trim().to_lowercase()).collect();
+        let has_case = |c: char| !c.is_ascii() && (c.is_lowercase() || c.is_uppercase());
+        let folds = words.iter().any(|word| word.chars().any(has_case));
+        Self { words: words.into_iter().filter(|word| !word.is_empty()).collect(), folds }
+    }
+
     /// True for a message that does not wait for its user's turn.
-    pub(crate) fn is_control(&self, raw: &str) -> bool {
+    pub(crate) fn begin(&self, raw: &str) -> bool {
         // Most messages hold none of the words; they are not parsed for it. JSON may spell them otherwise.
-        let lower = raw.to_lowercase();
-        let may = raw.contains("\\u") || self.control.iter().any(|word| lower.contains(&word.to_lowercase()));
+        let may = self.folds || raw.contains("\\u") || self.words.iter().any(|word| holds(raw, word));
         may && super::Inbound::from_json(raw).is_some_and(|inbound| {
             let first = inbound.text.split_whitespace().next().unwrap_or_default().to_lowercase();
-            self.control.iter().any(|word| word.to_lowercase() == first)
+            self.words.contains(&first)
         })
     }
+}
+
+/// Whether a text holds a word, upper and lower case of ASCII aside.
+fn holds(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]
@@ -73,20 +92,26 @@ mod tests {
 
     #[test]
     fn note_8_the_control_lane() {
-        let policy = InboundPolicy::default();
+        let mut policy = InboundPolicy::default();
+        policy.control.push(String::new());
+        let words = ControlWords::new(&policy);
         let control = |text: &str| {
             let text = serde_json::to_string(text).unwrap();
-            policy.is_control(&format!(
+            words.begin(&format!(
                 r#"{{"from_user_id":"u","item_list":[{{"type":1,"text_item":{{"text":{text}}}}}]}}"#
             ))
         };
         for text in ["/stop", " /STOP now", "停止", "/approve ab12 allow-once"] {
             assert!(control(text), "{text}");
         }
-        for text in ["please /stop", "/stopping", "停止吧", "hello"] {
+        for text in ["please /stop", "/stopping", "停止吧", "hello", ""] {
             assert!(!control(text), "{text}");
         }
         let escaped = r#"{"from_user_id":"u","item_list":[{"type":1,"text_item":{"text":"\u505c\u6b62"}}]}"#;
-        assert!(policy.is_control(escaped));
+        assert!(words.begin(escaped));
+        policy.control = vec!["СТОП".to_owned()];
+        let russian = r#"{"from_user_id":"u","item_list":[{"type":1,"text_item":{"text":"Стоп!"}}]}"#;
+        assert!(!ControlWords::new(&policy).begin(russian), "another word");
+        assert!(ControlWords::new(&policy).begin(&russian.replace('!', " ")));
     }
 }

@@ -121,12 +121,16 @@ impl Channel {
                 }
                 Err(Stopped { error, item }) => match item {
                     Some(item) if importance == Importance::Answer && waits(&error) => {
-                        match self.queue(&target, item, steps.by_ref()).await? {
-                            Some(queued) => {
+                        match self.queue(&target, item, steps.by_ref()).await {
+                            Ok(Some(queued)) => {
                                 report.queued = queued;
                                 break;
                             }
-                            None => error,
+                            Ok(None) => error,
+                            Err(failure) => {
+                                tracing::warn!(%account, error = %failure, "a refused send cannot wait");
+                                error
+                            }
                         }
                     }
                     _ => error,
@@ -179,14 +183,15 @@ impl Channel {
         run: Option<RunId>,
         without_context: bool,
     ) -> Result<Target, Error> {
-        let bot = self.bot(account).await?;
+        let bot = self.bot(account)?;
         let name = bare_user(to);
         let (user, token) = match self.store().context_token(account, name).await? {
             Some((user, token)) => (user, Some(token)),
             None if without_context && !name.is_empty() => (UserId::from(name), None),
             None => return Err(Error::NoContext { account: account.clone(), user: name.to_owned() }),
         };
-        Ok(Target { account: account.clone(), bot, user, token, run })
+        let slot = self.slots().of(account);
+        Ok(Target { account: account.clone(), slot, bot, user, token, run })
     }
 
     /// The account to write to a user from: the one that they have written to, or the only one there is

@@ -66,8 +66,11 @@ impl Channel {
         Ok(kept.then_some(entries.len()))
     }
 
-    /// Sends what waits for users who have just written. One send of each is left for the answer to what they wrote.
+    /// Sends what waits for users who have just written, and drops what has waited too long for anybody. One send of
+    /// each is left for the answer to what they wrote.
     pub(crate) async fn flush_outbox(&self, account: &AccountId, users: &[UserId]) -> Result<(), Error> {
+        let slot = self.slots().of(account);
+        let _alone = slot.sends.flushing.lock().await;
         let mut failed: Vec<UserId> = Vec::new();
         for OutboxItem { id, content } in self.store().outbox(account).await? {
             if content.expires <= self.now() {

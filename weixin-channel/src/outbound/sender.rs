@@ -1,6 +1,7 @@
 //! One send: budget, pace, the request, and what its answer says of the account.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -14,6 +15,7 @@ use super::policy::Importance;
 use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
+use crate::slot::Slot;
 use crate::store::Health;
 
 /// What the sends of one account share.
@@ -21,6 +23,10 @@ use crate::store::Health;
 pub(crate) struct AccountSends {
     pacer: Pacer,
     peers: Mutex<HashMap<UserId, Arc<tokio::sync::Mutex<Option<Last>>>>>,
+    /// One flush of the outbox at a time, so that no two send the same.
+    pub(super) flushing: tokio::sync::Mutex<()>,
+    /// The account was logged out.
+    closed: AtomicBool,
 }
 
 /// The last accepted send to a user, to know its repetition.
@@ -43,6 +49,7 @@ struct What {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) account: AccountId,
+    pub(crate) slot: Arc<Slot>,
     pub(crate) bot: Bot,
     pub(crate) user: UserId,
     /// `None` only where the caller asked for it.
@@ -54,6 +61,15 @@ pub(crate) struct Target {
 const PEERS: usize = 1_024;
 
 impl AccountSends {
+    /// Lets no more sends out, and notes nothing of those that are under way.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Held during a send: one at a time and user, in order.
     fn peer(&self, user: &UserId) -> Arc<tokio::sync::Mutex<Option<Last>>> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +82,9 @@ impl AccountSends {
 
 impl Channel {
     /// Makes one send. Its `client_id` is the same in all attempts (field note 11).
+    ///
+    /// The user's others wait meanwhile, for the pace and for the server: that is what keeps them in order. Sends to
+    /// other users do not.
     pub(crate) async fn send_item(
         &self,
         target: &Target,
@@ -74,7 +93,7 @@ impl Channel {
         importance: Importance,
     ) -> Result<Sent, Error> {
         let policy = self.send_policy();
-        let sends = self.account_sends(&target.account);
+        let sends = &target.slot.sends;
         let peer = sends.peer(&target.user);
         let mut last = peer.lock().await;
 
@@ -102,6 +121,9 @@ impl Channel {
         } else {
             sends.pacer.take(&policy.pace).await;
         }
+        if sends.is_closed() {
+            return Err(Error::UnknownAccount(target.account.clone()));
+        }
 
         let request = target.bot.send_item(&target.user, item.clone());
         let mut request = request.reply_context(target.token.clone());
@@ -115,6 +137,9 @@ impl Channel {
 
         let bytes = item.text().map_or(0, str::len);
         let now = self.now();
+        if sends.is_closed() {
+            return Ok(answer?);
+        }
         if answer.as_ref().map_or_else(may_have_arrived, |_| true) {
             ledger.sends += 1;
             let noted = self.store().note_send(&target.account, &target.user, bytes as u64, now).await;

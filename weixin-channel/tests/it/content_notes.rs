@@ -416,22 +416,8 @@ async fn a_day_of_one_account() {
     // Evening: the token is stale, and a new login by the same user takes over.
     lab.simulator.revoke(lab.account.bot_id().as_str());
     crate::until(&channel, &lab.account, weixin_channel::LinkState::NeedsLogin).await;
-    let mut login = channel.login(&config()).unwrap();
-    let account = loop {
-        use weixin_channel::{ChannelLoginEvent, ilink_client::LoginEvent};
-        match login.next().await.unwrap().unwrap() {
-            ChannelLoginEvent::Progress(LoginEvent::Code(_)) => {
-                let pending = lab.simulator.wait_for_qrcode(PATIENCE).await.unwrap();
-                lab.phone().scan(&pending.qrcode).unwrap();
-                lab.phone().confirm(&pending.qrcode).unwrap();
-            }
-            ChannelLoginEvent::LoggedIn { account, retired } => {
-                assert_eq!(retired, std::slice::from_ref(&lab.account));
-                break account;
-            }
-            _ => {}
-        }
-    };
+    let (account, retired) = lab.log_in_again(&channel).await;
+    assert_eq!(retired, std::slice::from_ref(&lab.account));
     let old = lab.account.as_str();
     let left = std::fs::read_dir(lab.folder.path().join("openclaw-weixin/accounts")).unwrap();
     let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());

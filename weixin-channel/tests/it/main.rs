@@ -10,6 +10,7 @@ mod delivery_notes;
 mod failing_store;
 mod inbound;
 mod outbound;
+mod races;
 mod setup;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,8 +18,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use ilink_fixtures::{BotInfo, IN_PROCESS_EPOCH_MS, Simulator};
 use tempfile::TempDir;
 use tokio::time::Instant;
+use weixin_channel::ilink_client::LoginEvent;
 use weixin_channel::store::{Durability, SqliteStore, conformance};
-use weixin_channel::{AccountConfig, AccountId, Channel, ChannelBuilder, Deliveries, Delivery, LinkState};
+use weixin_channel::{
+    AccountConfig, AccountId, Channel, ChannelBuilder, ChannelLoginEvent, Deliveries, Delivery, LinkState,
+};
 
 use crate::in_process::{BASE_URL, InProcess};
 
@@ -84,6 +88,29 @@ impl Lab {
         let (channel, deliveries) = self.builder().build().unwrap();
         channel.start(&self.account, config()).await.unwrap();
         (channel, deliveries)
+    }
+
+    /// Logs in with the phone; the new account, and those that it replaces. The token of before is stale.
+    pub(crate) async fn log_in_again(&self, channel: &Channel) -> (AccountId, Vec<AccountId>) {
+        for bot in self.simulator.bots().into_iter().filter(|bot| bot.user_id == USER) {
+            self.simulator.revoke(&bot.bot_id);
+        }
+        let mut login = channel.login(&config()).unwrap();
+        loop {
+            match login.next().await.unwrap().unwrap() {
+                ChannelLoginEvent::Progress(LoginEvent::Code(_)) => {
+                    let pending = self.simulator.wait_for_qrcode(PATIENCE).await.unwrap();
+                    self.phone().scan(&pending.qrcode).unwrap();
+                    self.phone().confirm(&pending.qrcode).unwrap();
+                }
+                ChannelLoginEvent::LoggedIn { account, retired } => {
+                    assert!(login.next().await.is_none());
+                    return (account, retired);
+                }
+                ChannelLoginEvent::AlreadyBound => panic!("the token was stale"),
+                _ => {}
+            }
+        }
     }
 
     /// The account's token.

@@ -1,31 +1,15 @@
 //! Accounts, login, and what is said when something is wrong.
 
-use weixin_channel::ilink_client::LoginEvent;
-use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
+use weixin_channel::{AccountConfig, Channel, Error, LinkState};
 
-use crate::{Lab, PATIENCE, USER, next, until};
+use crate::{Lab, USER, next, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_login_is_stored_and_its_account_starts() {
     let lab = Lab::empty();
     let (channel, mut deliveries) = lab.builder().build().unwrap();
-    let mut login = channel.login(&AccountConfig::default()).unwrap();
-    let account = loop {
-        match login.next().await.unwrap().unwrap() {
-            ChannelLoginEvent::Progress(LoginEvent::Code(_)) => {
-                let pending = lab.simulator.wait_for_qrcode(PATIENCE).await.unwrap();
-                lab.phone().scan(&pending.qrcode).unwrap();
-                lab.phone().confirm(&pending.qrcode).unwrap();
-            }
-            ChannelLoginEvent::LoggedIn { account, retired } => {
-                assert!(retired.is_empty());
-                break account;
-            }
-            ChannelLoginEvent::AlreadyBound => panic!("nothing was bound before"),
-            _ => {}
-        }
-    };
-    assert!(login.next().await.is_none());
+    let (account, retired) = lab.log_in_again(&channel).await;
+    assert!(retired.is_empty());
     let stored = channel.state().account(&account).unwrap().unwrap();
     assert_eq!(stored.user_id.unwrap().as_str(), USER);
     // Hosts that keep allow-lists in their database refuse to start beside such a file (2026.9.6 does).

@@ -5,7 +5,7 @@ mod outbound;
 mod schema;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,6 +34,8 @@ pub enum Durability {
 /// thread would.
 pub struct SqliteStore {
     connection: Mutex<Connection>,
+    /// Where the file is and which one it is; `None` in memory.
+    file: Option<(PathBuf, u64)>,
 }
 
 impl SqliteStore {
@@ -47,7 +49,9 @@ impl SqliteStore {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(Error::state(path, "open"))?;
-        Self::set_up(Connection::open(path)?, durability)
+        let mut store = Self::set_up(Connection::open(path)?, durability)?;
+        store.file = identity(path).map(|identity| (path.to_owned(), identity));
+        Ok(store)
     }
 
     /// A store that is gone when it is dropped: for tests and trials.
@@ -67,12 +71,26 @@ impl SqliteStore {
         // More statements than rusqlite keeps by itself.
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), file: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A statement that panicked has rolled back; the connection is whole.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// SQLite goes on with a file that was removed, and all that it takes is gone with the process.
+    fn still_there(&self) -> Result<(), Error> {
+        match &self.file {
+            Some((path, opened)) if identity(path) != Some(*opened) => Err(Error::Store(
+                format!(
+                    "{} was removed or replaced while in use: stop this program and start it again",
+                    path.display()
+                )
+                .into(),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn run<'a, T: Send + 'a>(
@@ -105,7 +123,11 @@ impl Store for SqliteStore {
         entries: &'a [NewEntry],
         now: SystemTime,
     ) -> Answer<'a, Vec<Entry>> {
-        self.run(move |db| journal::ingest(db, account, cursor, entries, now))
+        Box::pin(async move {
+            // What goes in here is acknowledged to the server.
+            self.still_there()?;
+            self.run(move |db| journal::ingest(db, account, cursor, entries, now)).await
+        })
     }
 
     fn pending<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Vec<Entry>> {
@@ -208,6 +230,14 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
     }
+}
+
+/// Which file a path leads to. Where the system does not say, open files cannot be removed.
+fn identity(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    return std::fs::metadata(path).ok().map(|data| std::os::unix::fs::MetadataExt::ino(&data));
+    #[cfg(not(unix))]
+    return Some(u64::from(path.exists()));
 }
 
 /// Unix milliseconds.

@@ -1,0 +1,141 @@
+//! What this process has of each account: its monitor, its status, its open deliveries, its sends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ilink_client::Bot;
+use tokio::sync::{OwnedMutexGuard, broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::account::{Account, AccountConfig, AccountId};
+use crate::open::OpenDeliveries;
+use crate::outbound::AccountSends;
+use crate::status::{AccountStatus, StatusCell};
+use crate::store::Entry;
+
+/// How long a stop waits for a monitor before it is cut off, and then for that (invariant 10).
+const STOP: Duration = Duration::from_millis(900);
+const CUT_OFF: Duration = Duration::from_millis(50);
+
+/// All accounts that were started or written from here and are still in the state folder.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    all: Mutex<HashMap<AccountId, Arc<Slot>>>,
+    events: broadcast::Sender<AccountStatus>,
+}
+
+/// One account.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Held by a start, stop or logout, so that no two of them interleave.
+    gate: Arc<tokio::sync::Mutex<Task>>,
+    link: Mutex<Option<Link>>,
+    pub(crate) status: StatusCell,
+    pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) sends: AccountSends,
+}
+
+/// The monitor that runs, or is about to end.
+pub(crate) type Task = Option<JoinHandle<()>>;
+
+/// A started account.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) account: Account,
+    pub(crate) config: AccountConfig,
+    pub(crate) bot: Bot,
+    /// Dropping it stops the monitor.
+    pub(crate) _stop: watch::Sender<()>,
+    /// Dead letters that were put back.
+    pub(crate) requeue: mpsc::UnboundedSender<Entry>,
+}
+
+impl Slots {
+    pub(crate) fn new(events: broadcast::Sender<AccountStatus>) -> Self {
+        Self { all: Mutex::default(), events }
+    }
+
+    /// The slot of an account that is here.
+    pub(crate) fn of(&self, id: &AccountId) -> Arc<Slot> {
+        let new = || {
+            Arc::new(Slot {
+                gate: Arc::default(),
+                link: Mutex::default(),
+                status: StatusCell::new(id.clone(), self.events.clone()),
+                open: Arc::default(),
+                sends: AccountSends::default(),
+            })
+        };
+        self.lock().entry(id.clone()).or_insert_with(new).clone()
+    }
+
+    pub(crate) fn get(&self, id: &AccountId) -> Option<Arc<Slot>> {
+        self.lock().get(id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(AccountId, Arc<Slot>)> {
+        self.lock().iter().map(|(id, slot)| (id.clone(), slot.clone())).collect()
+    }
+
+    /// The slot of an account, with the sole right to start and end its monitor.
+    pub(crate) async fn enter(&self, id: &AccountId) -> (Arc<Slot>, OwnedMutexGuard<Task>) {
+        loop {
+            let slot = self.of(id);
+            let gate = slot.gate.clone().lock_owned().await;
+            // It may have been logged out meanwhile, and logged in again.
+            if self.get(id).is_some_and(|now| Arc::ptr_eq(&now, &slot)) {
+                return (slot, gate);
+            }
+        }
+    }
+
+    /// The account is no longer here.
+    pub(crate) fn remove(&self, id: &AccountId) {
+        self.lock().remove(id);
+    }
+
+    pub(crate) fn events(&self) -> &broadcast::Sender<AccountStatus> {
+        &self.events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Arc<Slot>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Looks at the link of an account that runs.
+    pub(crate) fn link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
+        self.lock().as_ref().map(look)
+    }
+
+    pub(crate) fn begin(&self, link: Link) {
+        *self.lock() = Some(link);
+    }
+
+    /// Stops the monitor, within a second, whatever is in flight.
+    pub(crate) async fn stop(&self) {
+        // Told before it is our turn: a stop of many accounts is one of all of them at once.
+        drop(self.lock().take());
+        self.end(&mut *self.gate.lock().await).await;
+    }
+
+    /// The same, by whoever holds the gate. A task whose end is not awaited stays there for the next who does.
+    pub(crate) async fn end(&self, task: &mut Task) {
+        drop(self.lock().take());
+        let Some(monitor) = task.as_mut() else { return };
+        if timeout(STOP, &mut *monitor).await.is_err() {
+            tracing::warn!(account = %self.status.get().account, "the monitor did not end in time and was cut off");
+            monitor.abort();
+            // Only an aborted task's own end says that its files are closed.
+            let _ = timeout(CUT_OFF, monitor).await;
+        }
+        *task = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
