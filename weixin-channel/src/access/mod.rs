@@ -26,7 +26,7 @@
 mod allow_list;
 mod pairing;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -36,7 +36,7 @@ pub use pairing::{PairingCode, PairingLimits, PairingRequest, PairingRequests};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::state::{StateDir, keep_aside, make_dir, read_json};
+use crate::state::{StateDir, keep_aside, lock_file, read_json};
 
 /// Who may write, by the names that OpenClaw's `dmPolicy` has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -123,15 +123,7 @@ pub fn decide(
 /// Held while files of this module are read, changed and written: a command line may approve a request while the
 /// gateway takes another. The system lets go of it when the process ends, however it ends.
 fn lock(state: &StateDir) -> Result<File, Error> {
-    make_dir(&state.channel_dir())?;
-    let path = state.channel_dir().join("access.lock");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&path).map_err(Error::state(&path, "open"))?;
-    file.lock().map_err(Error::state(&path, "lock"))?;
-    Ok(file)
+    lock_file(&state.channel_dir().join("access.lock"))
 }
 
 /// The array that a file has under a key; empty without a file. Any other file is kept aside.

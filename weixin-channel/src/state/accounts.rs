@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::StateDir;
 use super::files::{self, Sync, keep_aside, read_json, write_json};
+use super::lock_file;
 use crate::access::AllowList;
 use crate::account::{Account, AccountId};
 use crate::error::Error;
@@ -18,6 +19,11 @@ use crate::error::Error;
 impl StateDir {
     fn index(&self) -> PathBuf {
         self.channel_dir().join("accounts.json")
+    }
+
+    /// Held while the index is read, changed and written: a command line may log in while the gateway logs out.
+    fn lock_index(&self) -> Result<fs::File, Error> {
+        lock_file(&self.channel_dir().join("accounts.lock"))
     }
 
     /// The accounts, oldest first. Without an index, those whose files are there.
@@ -106,6 +112,7 @@ impl StateDir {
     /// # Errors
     /// If something cannot be written; the account's own file comes first.
     pub fn save_login(&self, credentials: &Credentials) -> Result<(AccountId, Vec<AccountId>), Error> {
+        let _held = self.lock_index()?;
         let id = AccountId::from(&credentials.bot_id);
         let now = humantime::format_rfc3339_millis(SystemTime::now());
         let mut file = json!({ "token": credentials.token, "savedAt": now.to_string() });
@@ -147,6 +154,7 @@ impl StateDir {
     /// # Errors
     /// If a file cannot be written or removed.
     pub fn remove_account(&self, id: &AccountId) -> Result<(), Error> {
+        let _held = self.lock_index()?;
         let ids: Vec<_> = self.account_ids()?.into_iter().filter(|other| other != id).collect();
         write_json(&self.index(), &json!(ids), Sync::Yes)?;
         for name in [id.as_str(), id.bot_id().as_str()] {
@@ -222,6 +230,26 @@ mod tests {
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
         assert_eq!(kept.filter(|name| name.starts_with("aaaaaaaaaaaa-im-bot.json.retired-")).count(), 1);
+    }
+
+    #[test]
+    fn two_processes_lose_no_account() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let state = StateDir::new(folder.path());
+                scope.spawn(move || {
+                    for m in 0..5 {
+                        let bot = format!("{n}a{m}@im.bot");
+                        let (id, _) = state.save_login(&login(&bot, &format!("{n}-{m}"))).unwrap();
+                        if m % 2 == 0 {
+                            state.remove_account(&id).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(StateDir::new(folder.path()).account_ids().unwrap().len(), 16);
     }
 
     #[test]

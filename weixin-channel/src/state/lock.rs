@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
 
 use super::{StateDir, files};
 use crate::account::AccountId;
@@ -13,16 +14,27 @@ pub(crate) struct AccountLock {
     _file: File,
 }
 
+/// Waits for the lock of a file that is made for it, and holds it until the result is dropped.
+pub(crate) fn lock_file(path: &Path) -> Result<File, Error> {
+    let file = open(path)?;
+    file.lock().map_err(Error::state(path, "lock"))?;
+    Ok(file)
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    files::make_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(Error::state(path, "open"))
+}
+
 impl StateDir {
     /// Takes the lock of an account.
     pub(crate) fn lock(&self, id: &AccountId) -> Result<AccountLock, Error> {
         let path = self.account_file(id.as_str(), ".lock");
-        files::make_dir(&self.accounts_dir())?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).map_err(Error::state(&path, "open"))?;
+        let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

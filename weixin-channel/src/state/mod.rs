@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Sync, keep_aside, make_dir, read_json, write_json};
 use ilink_client::Cursor;
-pub(crate) use lock::AccountLock;
+pub(crate) use lock::{AccountLock, lock_file};
 
 use crate::account::AccountId;
 use crate::error::Error;
