@@ -66,19 +66,25 @@ impl Access {
         Ok(decide(config.access, sender, owner, &self.allow_list(&account.id).users()?))
     }
 
-    /// What a stranger is to be sent; nothing if they know their code already, or if too many ask.
+    /// The code of a stranger and what they are to be sent; nothing if they know it already, or if too many ask.
     pub(crate) fn request(
         &self,
         account: &AccountId,
         sender: &UserId,
         now: SystemTime,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<(String, String)>, Error> {
         let Some(asked) = self.requests.request(account, sender, now, || fastrand::u64(..))? else {
             tracing::warn!(%account, "too many strangers ask to be let in; this one was not given a code");
             return Ok(None);
         };
         let text = || self.message.replace("{code}", &asked.code).replace("{user}", sender.as_str());
-        Ok(asked.created.then(text))
+        let text = asked.created.then(text);
+        Ok(text.map(|text| (asked.code, text)))
+    }
+
+    /// The stranger could not be told: they are given a code when they write again.
+    pub(crate) fn take_back(&self, code: &str, now: SystemTime) -> Result<(), Error> {
+        self.requests.remove(code, now).map(drop)
     }
 
     fn allow_list(&self, account: &AccountId) -> AllowList {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::account::AccountConfig;
 use crate::admission::{Access, PairingPolicy};
@@ -24,6 +24,9 @@ use crate::typing::Tickets;
 
 /// Status events that wait for a listener; one that is slower misses some and can look at the snapshot.
 const EVENTS: usize = 256;
+
+/// Accounts that begin at the same time; the others wait for their turn.
+const STARTS: usize = 64;
 
 /// Settings of a [`Channel`].
 #[derive(Debug)]
@@ -156,7 +159,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// How much is kept of past messages, to know what a quote quotes; `None` keeps nothing.
+    /// How much is kept of past messages, to know what a quote quotes; `None` keeps nothing. Fetched
+    /// media goes with it; without it, that is yours to remove.
     pub fn quotes(mut self, limits: Option<QuoteLimits>) -> Self {
         self.quotes = limits;
         self
@@ -219,6 +223,7 @@ impl ChannelBuilder {
             slots: Slots::new(broadcast::channel(EVENTS).0),
             remote: OnceLock::new(),
             tickets: Tickets::default(),
+            starts: Arc::new(Semaphore::new(STARTS)),
         });
         Ok((channel, deliveries))
     }

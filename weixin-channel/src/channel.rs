@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
 
 use ilink_client::{Bot, Client, UserId};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use weixin_media::Remote;
 
@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) slots: Slots,
     pub(crate) remote: OnceLock<Remote>,
     pub(crate) tickets: Tickets,
+    /// Accounts that may say `notifystart` at the same time.
+    pub(crate) starts: Arc<Semaphore>,
 }
 
 impl Channel {
@@ -138,6 +140,7 @@ impl Channel {
             control: ControlWords::new(self.inbound_policy()),
             policy: self.inbound_policy().clone(),
             intake,
+            starts: self.inner.starts.clone(),
             requeued,
             stop: stopped,
             lock,

@@ -83,11 +83,11 @@ impl Intake {
         match channel.access().decide(&self.account, &self.config, sender)? {
             Verdict::Allowed { .. } => Ok(true),
             Verdict::Pair => {
-                if let Some(text) = channel.access().request(self.id(), sender, channel.now())? {
-                    // A stranger who cannot be told gets the same code the next time.
-                    if let Err(error) = channel.send_text(self.id(), sender.as_str(), &text, None).await {
-                        tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
-                    }
+                if let Some((code, text)) = channel.access().request(self.id(), sender, channel.now())?
+                    && let Err(error) = channel.send_text(self.id(), sender.as_str(), &text, None).await
+                {
+                    tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
+                    channel.access().take_back(&code, channel.now())?;
                 }
                 Ok(false)
             }

@@ -12,6 +12,8 @@ use crate::error::Error;
 pub struct ChannelLogin {
     channel: Channel,
     login: Login,
+    /// What is stored, and nobody was told yet.
+    stored: Option<(AccountId, Vec<AccountId>)>,
 }
 
 /// What happens in a login.
@@ -42,32 +44,33 @@ impl Channel {
         accounts.reverse();
         let tokens = accounts.into_iter().map(|account| account.token);
         let login = self.client_for(config)?.login().local_tokens(tokens).start();
-        Ok(ChannelLogin { channel: self.clone(), login })
+        Ok(ChannelLogin { channel: self.clone(), login, stored: None })
     }
 }
 
 impl ChannelLogin {
-    /// The next event; `None` after the last one. Cancel-safe up to the confirmation, which is stored before this
-    /// returns.
+    /// The next event; `None` after the last one. Cancel-safe: what a confirmation brings is stored at once, and told
+    /// by the next call if this one is dropped.
     pub async fn next(&mut self) -> Option<Result<ChannelLoginEvent, Error>> {
-        let event = match self.login.next().await? {
-            Ok(event) => event,
-            Err(error) => return Some(Err(error.into())),
-        };
-        Some(match event {
-            LoginEvent::Confirmed(credentials) => match self.channel.state().save_login(&credentials) {
-                Ok((account, retired)) => {
-                    for old in &retired {
-                        self.channel.stop(old).await;
-                        self.channel.retired(old);
+        if self.stored.is_none() {
+            match self.login.next().await? {
+                Ok(LoginEvent::Confirmed(credentials)) => {
+                    match self.channel.state().save_login(&credentials) {
+                        Ok(stored) => self.stored = Some(stored),
+                        Err(error) => return Some(Err(error)),
                     }
-                    Ok(ChannelLoginEvent::LoggedIn { account, retired })
                 }
-                Err(error) => Err(error),
-            },
-            LoginEvent::AlreadyBound => Ok(ChannelLoginEvent::AlreadyBound),
-            other => Ok(ChannelLoginEvent::Progress(other)),
-        })
+                Ok(LoginEvent::AlreadyBound) => return Some(Ok(ChannelLoginEvent::AlreadyBound)),
+                Ok(other) => return Some(Ok(ChannelLoginEvent::Progress(other))),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        for old in self.stored.iter().flat_map(|(_, retired)| retired) {
+            self.channel.stop(old).await;
+            self.channel.retired(old);
+        }
+        let (account, retired) = self.stored.take()?;
+        Some(Ok(ChannelLoginEvent::LoggedIn { account, retired }))
     }
 
     /// Gives the digits that the phone shows.

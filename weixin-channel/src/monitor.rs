@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ilink_client::{Bot, Cursor, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -24,8 +24,8 @@ use crate::store::{Entry, NewEntry, Store};
 /// How long `notifystop` may take: stopping as a whole is bounded by a second (invariant 10).
 const STOP_NOTICE: Duration = Duration::from_millis(500);
 
-/// How long the first poll waits for the answer to `notifystart`, so that it can have the same connection.
-const START_NOTICE: Duration = Duration::from_secs(2);
+/// How long `notifystart` may take. The first poll waits for it, so that it can have the same connection.
+const START_NOTICE: Duration = Duration::from_secs(3);
 
 /// How often the journal is pruned.
 const PRUNE: Duration = Duration::from_secs(60 * 60);
@@ -42,6 +42,9 @@ pub(crate) struct Monitor {
     pub(crate) control: ControlWords,
     pub(crate) policy: InboundPolicy,
     pub(crate) intake: Intake,
+    /// So many accounts at once say `notifystart`, in all of the channel: else each has a connection for it that the
+    /// others, which come a moment later, could have had for their polls.
+    pub(crate) starts: Arc<Semaphore>,
     pub(crate) requeued: mpsc::UnboundedReceiver<Entry>,
     /// Closed when the account is to stop.
     pub(crate) stop: watch::Receiver<()>,
@@ -53,6 +56,15 @@ pub(crate) struct Monitor {
 struct Unstored {
     batch: UpdateBatch,
     at: Instant,
+}
+
+/// Says so at the end of a monitor, that of one that panics or is cut off too.
+struct Stopped(StatusCell);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.update(|status| status.state = LinkState::Stopped);
+    }
 }
 
 /// What the loop of a monitor goes through.
@@ -80,6 +92,7 @@ impl Monitor {
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self) {
         self.status.update(|status| status.state = LinkState::Starting);
+        let _stopped = Stopped(self.status.clone());
         let mut work = Work::default();
         let mut stop = self.stop.clone();
         while let Err(error) = self.work(&mut work).await {
@@ -98,7 +111,6 @@ impl Monitor {
         work.copies.write(&self.state, &self.account, &*self.store).await;
         // The server need not know; a stop is not held up for it.
         let _ = timeout(STOP_NOTICE, self.bot.notify_stop().into_future()).await;
-        self.status.update(|status| status.state = LinkState::Stopped);
         drop(self.lock);
     }
 
@@ -121,7 +133,7 @@ impl Monitor {
         let mut updates = self.bot.updates(work.cursor.clone());
         let notice = self.notify_start();
         tokio::pin!(notice);
-        let (mut noticed, notice_until) = (false, Instant::now() + START_NOTICE);
+        let mut noticed = false;
         let mut prune_at = Instant::now();
         let mut stop = self.stop.clone();
         loop {
@@ -134,12 +146,10 @@ impl Monitor {
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
             let copy_at = work.copies.due().unwrap_or(far);
             let done_at = work.undone_at.unwrap_or(far);
-            let greeted = noticed || Instant::now() >= notice_until;
-            let may_poll = greeted && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
+            let may_poll = noticed && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = &mut notice, if !noticed => noticed = true,
-                () = sleep_until(notice_until), if !greeted => {}
                 Some(what) = settled.recv() => self.on_settled(work, what).await,
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
                 Some(ended) = work.passages.join_next_with_id() => {
@@ -179,10 +189,13 @@ impl Monitor {
     }
 
     fn notify_start(&self) -> impl Future<Output = ()> + use<> {
-        let (bot, account) = (self.bot.clone(), self.account.clone());
+        let (bot, account, starts) = (self.bot.clone(), self.account.clone(), self.starts.clone());
         async move {
-            if let Err(error) = bot.notify_start().await {
-                tracing::debug!(%account, %error, "notifystart failed; polling goes on");
+            let _turn = starts.acquire().await;
+            match timeout(START_NOTICE, bot.notify_start().into_future()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%account, %error, "notifystart failed; polling goes on"),
+                Err(_) => tracing::debug!(%account, "notifystart was not answered in time; polling goes on"),
             }
         }
     }

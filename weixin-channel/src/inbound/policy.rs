@@ -14,7 +14,7 @@ pub struct InboundPolicy {
     pub max_in_flight: usize,
     /// A message that failed so often becomes a dead letter; 5.
     pub max_attempts: u32,
-    /// The pause before a failed message is tried again, doubled each time; 2 s.
+    /// The pause before a failed message is tried again, doubled each time up to an hour; 2 s.
     pub retry_delay: Duration,
     /// The first words of messages that do not wait for their user's turn, compared without regard to case; `/stop`,
     /// `/approve`, `停止` (field note 8).

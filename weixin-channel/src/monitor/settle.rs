@@ -1,5 +1,7 @@
 //! What becomes of messages that were given out, and the journal's part in it.
 
+use std::time::Duration;
+
 use tokio::task::{self, JoinError};
 use tokio::time::Instant;
 
@@ -7,6 +9,9 @@ use super::{Monitor, Work};
 use crate::intake::Passage;
 use crate::open::Settled;
 use crate::store::Entry;
+
+/// The longest pause before a failed message is tried again.
+const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
 impl Monitor {
     /// False if nobody is left to give messages to.
@@ -65,8 +70,9 @@ impl Monitor {
         if dead && noted {
             queues.settle(&entry);
         } else {
-            let doublings = (entry.attempts - 1).min(self.policy.max_attempts).min(16);
-            queues.retry(entry, Instant::now() + self.policy.retry_delay * (1 << doublings));
+            let doublings = (entry.attempts - 1).min(16);
+            let delay = self.policy.retry_delay.saturating_mul(1 << doublings).min(LONGEST_RETRY);
+            queues.retry(entry, Instant::now() + delay);
         }
     }
 

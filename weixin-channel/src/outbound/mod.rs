@@ -13,7 +13,7 @@ pub(crate) use policy::Importance;
 pub use policy::{OutboxPolicy, Pace, Refusal, SendPolicy};
 pub(crate) use reply::Origin;
 pub use reply::{Attachment, Reply};
-pub(crate) use sender::{AccountSends, Target};
+pub(crate) use sender::{AccountSends, Target, Which};
 pub use turn::{ToolStatus, Turn};
 use weixin_media::Source;
 
@@ -110,18 +110,21 @@ impl Channel {
         let target = self.target(account, to, reply.run.clone(), reply.without_context).await?;
         let steps = plan(reply, self.send_policy())?;
         let of = steps.len();
+        if importance == Importance::Block {
+            self.check_room(&target, of).await?;
+        }
         let mut report = SendReport::default();
         let mut failed = None;
-        let mut steps = steps.into_iter();
-        while let Some(step) = steps.next() {
-            let error = match self.run_step(&target, step, importance).await {
+        let mut steps = steps.into_iter().enumerate();
+        while let Some((number, step)) = steps.next() {
+            let error = match self.run_step(&target, step, number, importance).await {
                 Ok(sent) => {
                     report.parts.push(sent);
                     continue;
                 }
                 Err(Stopped { error, item }) => match item {
                     Some(item) if importance == Importance::Answer && waits(&error) => {
-                        match self.queue(&target, item, steps.by_ref()).await {
+                        match self.queue(&target, item, steps.by_ref().map(|(_, step)| step)).await {
                             Ok(Some(queued)) => {
                                 report.queued = queued;
                                 break;
@@ -152,7 +155,13 @@ impl Channel {
         }
     }
 
-    async fn run_step(&self, target: &Target, step: Step, importance: Importance) -> Result<Sent, Stopped> {
+    async fn run_step(
+        &self,
+        target: &Target,
+        step: Step,
+        number: usize,
+        importance: Importance,
+    ) -> Result<Sent, Stopped> {
         let item = match step {
             Step::Item(item) => item,
             Step::Media(media) => {
@@ -163,7 +172,7 @@ impl Channel {
                 Box::new(self.upload(target, media).await?)
             }
         };
-        match self.send_item(target, &item, None, importance).await {
+        match self.send_item(target, &item, Which::Part(number), importance).await {
             Ok(sent) => Ok(sent),
             Err(error) => Err(Stopped { error, item: Some(item) }),
         }
@@ -173,6 +182,17 @@ impl Channel {
         let ledger = self.store().ledger(&target.account, &target.user).await?;
         let checked = self.send_policy().check(&ledger, importance, self.now());
         checked.map_err(|reason| Error::refused(target, reason, None))
+    }
+
+    /// A block goes as a whole, or waits as a whole.
+    async fn check_room(&self, target: &Target, sends: usize) -> Result<(), Error> {
+        let policy = self.send_policy();
+        let ledger = self.store().ledger(&target.account, &target.user).await?;
+        let room = policy.remaining(&ledger).saturating_sub(policy.reserve);
+        if usize::try_from(room).is_ok_and(|room| room < sends) {
+            return Err(Error::refused(target, Refusal::QuotaExhausted, None));
+        }
+        Ok(())
     }
 
     /// Where a reply goes.

@@ -3,9 +3,9 @@
 use ilink_client::UserId;
 use ilink_client::wire::MessageItem;
 
-use super::Target;
 use super::plan::Step;
 use super::policy::Importance;
+use super::{Target, Which};
 use crate::account::AccountId;
 use crate::channel::Channel;
 use crate::error::Error;
@@ -93,7 +93,7 @@ impl Channel {
         let Ok(item) = serde_json::from_str::<MessageItem>(&waiting.item) else { return Ok(()) };
         let run = waiting.run.as_deref().map(Into::into);
         let target = self.target(account, waiting.user.as_str(), run, false).await?;
-        self.send_item(&target, &item, Some(&waiting.client_id), Importance::Block).await.map(drop)
+        self.send_item(&target, &item, Which::Waiting(&waiting.client_id), Importance::Block).await.map(drop)
     }
 
     pub(crate) async fn count_outbox(&self, account: &AccountId) -> Result<(), Error> {

@@ -37,10 +37,20 @@ struct Last {
     sent: Sent,
 }
 
+/// Which send of all it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'a> {
+    /// The part of a reply with this number: equal parts of one reply are no repetitions.
+    Part(usize),
+    /// One that waited, under the name that it was given then.
+    Waiting(&'a ClientId),
+}
+
 /// Equal for a send and its repetition: the content, the run, and the user's message that it answers.
 #[derive(Debug, PartialEq, Eq)]
 struct What {
     digest: [u8; 16],
+    part: Option<usize>,
     run: Option<RunId>,
     answers: Option<SystemTime>,
 }
@@ -59,6 +69,15 @@ pub(crate) struct Target {
 
 /// So many users' last sends are kept before those that no longer matter are dropped.
 const PEERS: usize = 1_024;
+
+impl Which<'_> {
+    fn part(self) -> Option<usize> {
+        match self {
+            Self::Part(number) => Some(number),
+            Self::Waiting(_) => None,
+        }
+    }
+}
 
 impl AccountSends {
     /// Lets no more sends out, and notes nothing of those that are under way.
@@ -89,7 +108,7 @@ impl Channel {
         &self,
         target: &Target,
         item: &MessageItem,
-        client_id: Option<&ClientId>,
+        which: Which<'_>,
         importance: Importance,
     ) -> Result<Sent, Error> {
         let policy = self.send_policy();
@@ -101,10 +120,11 @@ impl Channel {
         let mut ledger = self.store().ledger(&target.account, &target.user).await?;
         let what = What {
             digest: Md5::digest(serde_json::to_vec(item).unwrap_or_default()).into(),
+            part: which.part(),
             run: target.run.clone(),
             answers: ledger.last_inbound,
         };
-        if let Some(last) = &*last
+        if let (Which::Part(_), Some(last)) = (which, &*last)
             && last.what == what
             && last.at.elapsed() < policy.repeat_window
         {
@@ -130,7 +150,7 @@ impl Channel {
         if let Some(run) = &target.run {
             request = request.run_id(run);
         }
-        if let Some(id) = client_id {
+        if let Which::Waiting(id) = which {
             request = request.client_id(id);
         }
         let answer = request.await;

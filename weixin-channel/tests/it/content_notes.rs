@@ -259,6 +259,21 @@ async fn note_27_nothing_is_done_for_a_stranger_but_to_send_a_code_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn note_27_a_code_that_could_not_be_sent_is_sent_when_they_write_again() {
+    let lab = Lab::new();
+    let (channel, _deliveries) = lab.builder().build().unwrap();
+    channel.start(&lab.account, weixin_channel::AccountConfig::default()).await.unwrap();
+    let stranger = lab.simulator.phone(STRANGER).writing_to(lab.account.bot_id().as_str());
+    lab.simulator.fault(Fault::ret(-2), Endpoint::SendMessage, 1);
+    stranger.send_text("hello");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(stranger.replies().is_empty());
+    stranger.send_text("hello?");
+    stranger.wait_for_reply(1, PATIENCE).await.unwrap();
+    assert_eq!(channel.pairing_requests().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn note_27_the_policies() {
     use weixin_channel::access::Policy;
     for (policy, list, welcome) in [

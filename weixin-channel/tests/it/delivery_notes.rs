@@ -176,6 +176,23 @@ async fn note_3_blocks_fill_messages_once_sends_are_scarce() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn note_3_a_block_of_several_sends_goes_whole_or_waits_whole() {
+    let lab = Lab::new();
+    let mut policy = unpaced();
+    policy.per_inbound = 4;
+    let (_channel, _deliveries, delivery) = greeted(&lab, policy).await;
+    let mut turn = delivery.turn(RUNS[0]);
+    assert!(turn.block("short").await.unwrap().is_some());
+    let long = "word ".repeat(2_000);
+    assert!(turn.block(long.trim()).await.unwrap().is_none(), "two of its three pieces might go");
+    assert!(turn.finish("the answer").await.unwrap().is_confirmed());
+    let texts = shown(&lab);
+    let lengths: Vec<usize> = texts.iter().map(String::len).collect();
+    assert_eq!((texts.len(), texts[0].as_str()), (4, "short"), "{lengths:?}");
+    assert_eq!(texts[1..].join(" ").split_whitespace().count(), 2_002, "nothing of it is lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn note_3_beyond_the_budget_nothing_is_asked_of_the_server() {
     let lab = Lab::new();
     let (channel, mut deliveries, delivery) = greeted(&lab, unpaced()).await;
@@ -490,6 +507,23 @@ async fn note_11_the_same_send_within_seconds_is_made_once() {
     sleep(Duration::from_secs(6)).await;
     channel.send(&lab.account, USER, reply()).await.unwrap();
     assert_eq!(shown(&lab), ["pong"; 4], "another run, another message, another time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn note_11_equal_parts_of_one_reply_and_equal_sends_that_waited_are_no_repetitions() {
+    let lab = Lab::new();
+    let mut policy = unpaced();
+    (policy.per_inbound, policy.outbox) = (3, Some(OutboxPolicy::default()));
+    let (_channel, _deliveries, delivery) = greeted(&lab, policy).await;
+    delivery.reply(Reply::text("ha").and_text("ha").and_text("ha")).await.unwrap();
+    assert_eq!(shown(&lab), ["ha", "ha", "ha"]);
+    for _ in 0..2 {
+        assert_eq!(delivery.reply("still there?").await.unwrap().queued, 1);
+        sleep(Duration::from_secs(3600)).await;
+    }
+    lab.phone().send_text("yes");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shown(&lab)[3..], ["still there?", "still there?"]);
 }
 
 #[tokio::test(start_paused = true)]

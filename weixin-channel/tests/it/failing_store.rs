@@ -1,11 +1,11 @@
 //! A journal that fails for a while: nothing is lost, and no poll acknowledges what is not written.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ilink_fixtures::Endpoint;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use weixin_channel::ilink_client::{ContextToken, Cursor, UserId};
 use weixin_channel::store::{
     Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore,
@@ -27,6 +27,8 @@ struct Failing {
     beginning: Arc<AtomicU32>,
     /// Of the outbox.
     outbox: Arc<AtomicU32>,
+    /// Its copies are never read to their end.
+    stuck: Arc<AtomicBool>,
 }
 
 fn fail(failures: &AtomicU32) -> Result<(), Error> {
@@ -58,7 +60,6 @@ impl Store for Failing {
         dead_letters(account: &'a AccountId) -> Vec<DeadLetter>;
         requeue(account: &'a AccountId, id: i64) -> Option<Entry>;
         context_token(account: &'a AccountId, user: &'a str) -> Option<(UserId, ContextToken)>;
-        context_tokens(account: &'a AccountId) -> Vec<(UserId, ContextToken)>;
         ledger(account: &'a AccountId, user: &'a UserId) -> Ledger;
         note_send(account: &'a AccountId, user: &'a UserId, bytes: u64, now: SystemTime) -> ();
         health(account: &'a AccountId) -> Health;
@@ -69,6 +70,15 @@ impl Store for Failing {
         prune(account: &'a AccountId, retention: &'a Retention, now: SystemTime) -> u64;
         forget(account: &'a AccountId) -> ();
     }
+
+    fn context_tokens<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Vec<(UserId, ContextToken)>> {
+        Box::pin(async move {
+            if self.stuck.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            self.below.context_tokens(account).await
+        })
+    }
 }
 
 fn failing(times: u32) -> Failing {
@@ -78,6 +88,7 @@ fn failing(times: u32) -> Failing {
         done: Arc::default(),
         beginning: Arc::default(),
         outbox: Arc::default(),
+        stuck: Arc::default(),
     }
 }
 
@@ -161,4 +172,22 @@ async fn a_failure_that_cannot_be_written_does_not_end_the_monitor() {
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "again and again");
     delivery.ack().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_cut_off_is_stopped_and_can_be_started_again() {
+    let lab = Lab::new();
+    let store = failing(0);
+    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    store.stuck.store(true, Ordering::Relaxed);
+    timeout(Duration::from_secs(1), channel.stop(&lab.account)).await.expect("it took more than a second");
+    assert_eq!(channel.status(&lab.account).state, LinkState::Stopped);
+    store.stuck.store(false, Ordering::Relaxed);
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    delivery.ack().await.unwrap();
+    lab.phone().send_text("and again");
+    assert_eq!(next(&mut deliveries).await.inbound.text, "and again");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
 use tokio::time::{sleep, timeout};
-use weixin_channel::{InboundPolicy, LinkState, OutboxPolicy, SendPolicy};
+use weixin_channel::{ChannelLoginEvent, InboundPolicy, LinkState, OutboxPolicy, SendPolicy};
 
 use crate::{Lab, USER, config, next, quiet, until};
 
@@ -56,12 +56,12 @@ async fn a_dead_letter_that_is_put_back_while_its_account_starts_comes_once() {
 async fn two_messages_flush_the_outbox_once() {
     let lab = Lab::new();
     let mut policy = paced(Duration::from_secs(10));
-    (policy.per_inbound, policy.outbox) = (2, Some(OutboxPolicy::default()));
+    (policy.per_inbound, policy.outbox) = (3, Some(OutboxPolicy::default()));
     let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
-    for text in ["one", "two", "three"] {
+    for text in ["one", "two", "three", "four"] {
         delivery.reply(text).await.unwrap();
     }
     assert_eq!(channel.outbox(&lab.account).await.unwrap().len(), 1);
@@ -72,8 +72,8 @@ async fn two_messages_flush_the_outbox_once() {
     }
     sleep(Duration::from_secs(60)).await;
     let sends = lab.simulator.requests_to(Endpoint::SendMessage);
-    let three = sends.iter().filter(|send| send.json().to_string().contains("three")).count();
-    assert_eq!(three, 1, "sent once");
+    let four = sends.iter().filter(|send| send.json().to_string().contains("four")).count();
+    assert_eq!(four, 1, "sent once");
     assert!(channel.outbox(&lab.account).await.unwrap().is_empty());
 }
 
@@ -165,4 +165,27 @@ async fn who_was_approved_stays_approved_after_a_new_login() {
     // And on, from login to login.
     let (account, _) = lab.log_in_again(&channel).await;
     assert_eq!(channel.allow_list(&account).users().unwrap(), ["o9cq8Friend003@im.wechat"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_confirmation_is_not_waited_for_is_told_by_the_next_call() {
+    let lab = Lab::new();
+    let (channel, _deliveries) = lab.start().await;
+    until(&channel, &lab.account, LinkState::Online).await;
+    lab.simulator.revoke(lab.account.bot_id().as_str());
+    lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 1);
+    let mut login = channel.login(&config()).unwrap();
+    let stored = || channel.accounts().unwrap().iter().all(|account| account.id != lab.account);
+    while !stored() {
+        if lab.simulator.qrcodes().last().is_some_and(|code| code.pending) {
+            let code = lab.simulator.qrcodes().last().unwrap().qrcode.clone();
+            lab.phone().scan(&code).unwrap();
+            lab.phone().confirm(&code).unwrap();
+        }
+        // Dropped while the old account is being stopped.
+        let _ = timeout(Duration::from_millis(100), login.next()).await;
+    }
+    let event = login.next().await.unwrap().unwrap();
+    assert!(matches!(event, ChannelLoginEvent::LoggedIn { retired, .. } if retired == [lab.account.clone()]));
+    assert!(login.next().await.is_none());
 }
