@@ -6,7 +6,8 @@
 mod alloc;
 mod peers;
 
-use std::process::{Command, Stdio};
+use std::error::Error;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use ilink_fixtures::Simulator;
@@ -34,36 +35,53 @@ const MEASURES: [(&str, &str, bool); 4] = [
     ("processor time per 1,000 empty polls", "ms", false),
 ];
 
+/// What a step ends with; an error is one sentence.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let [child, peer, rest @ ..] = &args[..]
         && child == "child"
     {
-        let peer = Peer::from_name(peer).expect("a peer's name");
+        let peer = Peer::from_name(peer).ok_or_else(|| format!("there is no peer {peer:?}"))?;
         let figures = match rest {
-            [what] if what == "decode" => peers::decode(peer).await,
-            [what, bots] if what == "idle" => peers::idle(peer, &read_bots(bots)).await,
-            [what, bots] if what == "poll" => peers::poll(peer, &read_bots(bots)[0], POLLING).await,
-            other => panic!("unknown measurement {other:?}"),
+            [what] if what == "decode" => peers::decode(peer).await?,
+            [what, bots] if what == "idle" => peers::idle(peer, &read_bots(bots)?).await?,
+            [what, bots] if what == "poll" => {
+                let bots = read_bots(bots)?;
+                peers::poll(peer, bots.first().ok_or("there is no bot to poll for")?, POLLING).await?
+            }
+            other => return Err(format!("there is no measurement {other:?}").into()),
         };
-        println!("{}", serde_json::to_string(&figures).expect("numbers"));
-        return;
+        println!("{}", Value::from(figures));
+        return Ok(());
     }
     let mut table = vec![Vec::new(); MEASURES.len()];
     for peer in Peer::ALL {
         eprintln!("measuring {} …", peer.name());
         // The best of a few runs: what else the machine does only ever makes it slower.
-        let mut decoded = child(peer, &["decode"]).await;
+        let mut decoded = child(peer, &["decode"]).await?;
         for _ in 1..RUNS {
-            decoded[0] = child(peer, &["decode"]).await[0].max(decoded[0]);
+            decoded[0] = child(peer, &["decode"]).await?[0].max(decoded[0]);
         }
         table[0].push(decoded[0]);
         table[1].push(decoded[1]);
-        table[2].push(idle(peer).await);
-        table[3].push(empty_polls(peer).await);
+        table[2].push(idle(peer).await?);
+        table[3].push(empty_polls(peer).await?);
     }
     print(&table);
+    Ok(())
 }
 
 /// The bots of a simulator as the child reads them.
@@ -77,43 +95,51 @@ fn bots(simulator: &Simulator, count: usize) -> String {
     Value::from(bots).to_string()
 }
 
-fn read_bots(file: &str) -> Vec<[String; 3]> {
-    let text = std::fs::read_to_string(file).expect("the file with the bots");
-    serde_json::from_str(&text).expect("bots as JSON")
+fn read_bots(file: &str) -> Outcome<Vec<[String; 3]>> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
+    Ok(serde_json::from_str(&text)?)
 }
 
-async fn idle(peer: Peer) -> f64 {
-    let simulator = Simulator::start().await.expect("a simulator");
-    let file = std::env::temp_dir().join(format!("ilink-bench-idle-{}-{}.json", peer.name(), std::process::id()));
-    std::fs::write(&file, bots(&simulator, ACCOUNTS)).expect("a file with the bots");
-    let figures = child(peer, &["idle", file.to_str().expect("a path")]).await;
-    let _ = std::fs::remove_file(&file);
-    figures[0]
+/// Measures in a child that is given bots of a simulator.
+async fn with_bots(peer: Peer, what: &str, simulator: &Simulator, count: usize) -> Outcome<f64> {
+    let file = std::env::temp_dir().join(format!("ilink-bench-{what}-{}-{}.json", peer.name(), std::process::id()));
+    let file = file.to_str().ok_or("the path of the temporary folder is not Unicode: set TMPDIR")?;
+    std::fs::write(file, bots(simulator, count)).map_err(|error| format!("cannot write {file}: {error}"))?;
+    let figures = child(peer, &[what, file]).await;
+    let _ = std::fs::remove_file(file);
+    Ok(figures?[0])
 }
 
-async fn empty_polls(peer: Peer) -> f64 {
-    let simulator = Simulator::builder().long_poll(Duration::from_millis(1)).start().await.expect("a simulator");
-    let file = std::env::temp_dir().join(format!("ilink-bench-poll-{}-{}.json", peer.name(), std::process::id()));
-    std::fs::write(&file, bots(&simulator, 1)).expect("a file with the bots");
-    let figures = child(peer, &["poll", file.to_str().expect("a path")]).await;
-    let _ = std::fs::remove_file(&file);
+async fn idle(peer: Peer) -> Outcome<f64> {
+    let simulator = Simulator::start().await?;
+    with_bots(peer, "idle", &simulator, ACCOUNTS).await
+}
+
+async fn empty_polls(peer: Peer) -> Outcome<f64> {
+    let simulator = Simulator::builder().long_poll(Duration::from_millis(1)).start().await?;
+    let time = with_bots(peer, "poll", &simulator, 1).await?;
     let polls = simulator.requests_to(ilink_fixtures::Endpoint::GetUpdates).len();
     if let Some(deviation) = simulator.deviations().first() {
         eprintln!("{}: {} of {polls} polls deviate from the protocol: {deviation:?}", peer.name(), simulator.deviations().len());
     }
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     let thousands = polls as f64 / 1_000.0;
-    figures[0] / thousands
+    Ok(time / thousands)
 }
 
 /// Runs a measurement in a process of its own, while the simulator goes on in this one.
-async fn child(peer: Peer, args: &[&str]) -> Vec<f64> {
-    let program = std::env::current_exe().expect("this program's path");
-    let mut command = Command::new(program);
+async fn child(peer: Peer, args: &[&str]) -> Outcome<Vec<f64>> {
+    let mut command = Command::new(std::env::current_exe()?);
     command.arg("child").arg(peer.name()).args(args).stdout(Stdio::piped());
-    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("a child");
-    assert!(output.status.success(), "{} {args:?} failed", peer.name());
-    serde_json::from_slice(&output.stdout).expect("numbers")
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if !output.status.success() {
+        return Err(format!("{} {args:?} failed, see above", peer.name()).into());
+    }
+    let figures: Vec<f64> = serde_json::from_slice(&output.stdout)?;
+    if figures.is_empty() {
+        return Err(format!("{} {args:?} brought no figures", peer.name()).into());
+    }
+    Ok(figures)
 }
 
 fn print(table: &[Vec<f64>]) {
