@@ -48,7 +48,7 @@ impl Delivery {
     ///
     /// # Errors
     /// If the journal cannot be written. It is told again and again while the account runs; if it never can be, the
-    /// message comes again after a restart.
+    /// message comes again after a restart. If this future is dropped before it ends, the message comes again.
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
         if self.settler.as_ref().is_some_and(|settler| settler.open.has(self.id)) {
@@ -67,9 +67,11 @@ impl Delivery {
     }
 
     async fn settle(&mut self) -> Result<(), Error> {
-        let Some(settler) = self.settler.take() else { return Ok(()) };
+        let Some(settler) = &self.settler else { return Ok(()) };
         let result = settler.store.done(&self.account, self.id).await;
         settler.open.done(self.id, result.is_ok());
+        // Not before: one that is not waited for to its end is given back.
+        self.settler = None;
         result
     }
 

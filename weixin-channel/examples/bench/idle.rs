@@ -40,11 +40,11 @@ pub(crate) fn run() -> Outcome {
     Ok(())
 }
 
-/// How many accounts this machine allows a process: each has a lock, and two connections while it starts.
+/// How many accounts this machine allows a process: each has a lock and a connection.
 fn affordable() -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
     let output = Command::new("sh").args(["-c", "ulimit -Hn"]).output()?;
     let files = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(u64::MAX);
-    Ok(files.saturating_sub(200) / 3)
+    Ok(files.saturating_sub(200) / 2)
 }
 
 /// This program with as many files open as the machine allows, which is more than shells do by default.

@@ -51,7 +51,8 @@ impl Channel {
     /// texts in parts, media by its bytes, in order, within the budget.
     ///
     /// `to` is looked up among those who have written, upper and lower case folded and a `user:` in front ignored
-    /// (field note 10). Media that cannot be uploaded does not keep the parts behind it from being sent.
+    /// (field note 10). Media that cannot be uploaded does not keep the parts behind it from being sent. If this future
+    /// is dropped before it ends, the parts that are not under way yet are not sent.
     ///
     /// # Errors
     /// [`Error::NoContext`] if the user has never written; [`Error::Refused`] if the budget, or the server, allows no

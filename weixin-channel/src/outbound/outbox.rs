@@ -4,7 +4,7 @@ use ilink_client::UserId;
 use ilink_client::wire::MessageItem;
 
 use super::plan::Step;
-use super::policy::Importance;
+use super::policy::{Importance, Refusal};
 use super::{Target, Which};
 use crate::account::AccountId;
 use crate::channel::Channel;
@@ -77,7 +77,9 @@ impl Channel {
                 tracing::warn!(%account, id, "a send that waited too long was dropped");
             } else if !users.contains(&content.user) || failed.contains(&content.user) {
                 continue;
-            } else if let Err(error) = self.send_waiting(account, &content).await {
+            } else if let Err(error) = self.send_waiting(account, &content).await
+                && !is_final(&error)
+            {
                 tracing::warn!(%account, id, %error, "a send waits on");
                 // Order: what is behind it waits too.
                 failed.push(content.user);
@@ -101,4 +103,17 @@ impl Channel {
         self.update_status(account, |status| status.outbox = waiting);
         Ok(())
     }
+}
+
+/// True if the same send is refused whenever it is tried (field note 10): it would hold up what is behind it.
+fn is_final(error: &Error) -> bool {
+    let is_final = match error {
+        Error::Client(error) => error.is_bad_argument(),
+        Error::Refused { reason, .. } => *reason == Refusal::TooLong,
+        _ => false,
+    };
+    if is_final {
+        tracing::warn!(%error, "a send that waited was refused for good and is dropped");
+    }
+    is_final
 }

@@ -27,7 +27,7 @@ struct Failing {
     beginning: Arc<AtomicU32>,
     /// Of the outbox.
     outbox: Arc<AtomicU32>,
-    /// Its copies are never read to their end.
+    /// Acknowledgements, and reading context tokens, never end.
     stuck: Arc<AtomicBool>,
 }
 
@@ -48,6 +48,14 @@ macro_rules! pass_on {
     )*};
 }
 
+impl Failing {
+    async fn unstuck(&self) {
+        if self.stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl Store for Failing {
     pass_on! {
         cursor(account: &'a AccountId) -> Option<(Cursor, SystemTime)>;
@@ -55,7 +63,6 @@ impl Store for Failing {
         ingest(account: &'a AccountId, cursor: &'a Cursor, entries: &'a [NewEntry], now: SystemTime) -> Vec<Entry>, failures;
         pending(account: &'a AccountId) -> Vec<Entry>, beginning;
         dispatched(account: &'a AccountId, id: i64) -> ();
-        done(account: &'a AccountId, id: i64) -> (), done;
         failed(account: &'a AccountId, id: i64, reason: &'a str, dead: bool) -> (), failures;
         dead_letters(account: &'a AccountId) -> Vec<DeadLetter>;
         requeue(account: &'a AccountId, id: i64) -> Option<Entry>;
@@ -71,11 +78,17 @@ impl Store for Failing {
         forget(account: &'a AccountId) -> ();
     }
 
+    fn done<'a>(&'a self, account: &'a AccountId, id: i64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.unstuck().await;
+            fail(&self.done)?;
+            self.below.done(account, id).await
+        })
+    }
+
     fn context_tokens<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Vec<(UserId, ContextToken)>> {
         Box::pin(async move {
-            if self.stuck.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
+            self.unstuck().await;
             self.below.context_tokens(account).await
         })
     }
@@ -190,4 +203,18 @@ async fn a_monitor_that_is_cut_off_is_stopped_and_can_be_started_again() {
     delivery.ack().await.unwrap();
     lab.phone().send_text("and again");
     assert_eq!(next(&mut deliveries).await.inbound.text, "and again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_that_is_given_up_gives_the_message_back() {
+    let lab = Lab::new();
+    let store = failing(0);
+    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    store.stuck.store(true, Ordering::Relaxed);
+    timeout(Duration::from_secs(1), delivery.ack()).await.unwrap_err();
+    store.stuck.store(false, Ordering::Relaxed);
+    next(&mut deliveries).await.ack().await.unwrap();
 }

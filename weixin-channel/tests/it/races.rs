@@ -78,6 +78,25 @@ async fn two_messages_flush_the_outbox_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_holds_up_nothing_behind_it() {
+    let lab = Lab::new();
+    let mut policy = paced(Duration::ZERO);
+    (policy.per_inbound, policy.outbox) = (3, Some(OutboxPolicy::default()));
+    let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
+    lab.phone().send_text("hi");
+    let delivery = next(&mut deliveries).await;
+    for text in ["one", "two", "three", "bad", "good"] {
+        delivery.reply(text).await.unwrap();
+    }
+    lab.simulator.fault(Fault::ret(-3), Endpoint::SendMessage, 1);
+    lab.phone().send_text("and?");
+    lab.phone().wait_for_text("good", Duration::from_secs(10)).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert!(channel.outbox(&lab.account).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_too_long_is_dropped_though_its_user_never_writes() {
     let lab = Lab::new();
     let mut policy = paced(Duration::ZERO);
