@@ -67,7 +67,7 @@ impl ChannelLogin {
         }
         for old in self.stored.iter().flat_map(|(_, retired)| retired) {
             self.channel.stop(old).await;
-            self.channel.retired(old);
+            self.channel.retired(old).await;
         }
         let (account, retired) = self.stored.take()?;
         Some(Ok(ChannelLoginEvent::LoggedIn { account, retired }))

@@ -1,10 +1,12 @@
 //! The accounts that run, and the accounts in the state folder.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::account::{AccountConfig, AccountId};
 use crate::channel::Channel;
 use crate::error::Error;
+use crate::store::Retention;
 
 impl Channel {
     /// Makes the accounts that run those of the state folder: starts new ones, stops those that are gone, and starts
@@ -19,7 +21,7 @@ impl Channel {
         for (id, slot) in self.slots().all() {
             if !known.contains(&id) {
                 slot.stop().await;
-                self.retired(&id);
+                self.retired(&id).await;
             }
         }
         for id in &wanted {
@@ -34,8 +36,14 @@ impl Channel {
         Ok(())
     }
 
-    /// A stopped account that is no longer in the state folder needs nothing here, once its last turn is over.
-    pub(crate) fn retired(&self, id: &AccountId) {
+    /// A stopped account that is no longer in the state folder needs no keys of what was handled, and nothing here once
+    /// its last turn is over. What was not handled stays in the journal.
+    pub(crate) async fn retired(&self, id: &AccountId) {
+        let mut nothing_done = Retention::default();
+        (nothing_done.done, nothing_done.done_rows) = (Duration::ZERO, 0);
+        if let Err(error) = self.store().prune(id, &nothing_done, self.now()).await {
+            tracing::warn!(account = %id, %error, "the journal of an account that is gone was not pruned");
+        }
         if self.slots().get(id).is_some_and(|slot| slot.open.is_empty()) {
             self.slots().remove(id);
         }

@@ -208,3 +208,22 @@ async fn a_login_whose_confirmation_is_not_waited_for_is_told_by_the_next_call()
     assert!(matches!(event, ChannelLoginEvent::LoggedIn { retired, .. } if retired == [lab.account.clone()]));
     assert!(login.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_account_leaves_in_the_journal_only_what_was_not_handled() {
+    let lab = Lab::new();
+    let (channel, mut deliveries) = lab.start().await;
+    for text in ["handled", "not handled"] {
+        lab.phone().send_text(text);
+    }
+    next(&mut deliveries).await.ack().await.unwrap();
+    let _open = next(&mut deliveries).await;
+    lab.log_in_again(&channel).await;
+    let rows = |state: &str| -> i64 {
+        let journal = lab.folder.path().join("openclaw-weixin/channel.sqlite");
+        let journal = rusqlite::Connection::open(journal).unwrap();
+        let sql = format!("SELECT count(*) FROM journal WHERE account = ?1 AND {state}");
+        journal.query_row(&sql, [lab.account.as_str()], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows("state = 1"), rows("state <> 1")), (0, 1));
+}
