@@ -127,6 +127,16 @@ class Simulator {
     throw new Error(`${polling ? "nobody" : "somebody still"} polled for ${bot.bot_id} after ${ms} ms`);
   }
 
+  /** Waits until an endpoint has been asked more than `count` times. */
+  async waitForRequest(endpoint, count, ms = WAIT_MS) {
+    for (const deadline = Date.now() + ms; Date.now() < deadline; ) {
+      const { version } = await this.admin("state");
+      if ((await this.requests(endpoint)) > count) return;
+      await this.admin(`state?after=${version}&wait_ms=${deadline - Date.now()}`);
+    }
+    throw new Error(`nobody asked ${endpoint} within ${ms} ms`);
+  }
+
   /** The next `times` requests to an endpoint go wrong. */
   fault(endpoint, fault, times = 1) {
     return this.admin("faults", { method: "POST", body: { endpoint, fault, times } });
@@ -135,6 +145,16 @@ class Simulator {
   /** From now on none does. */
   clearFaults() {
     return this.admin("faults", { method: "DELETE" });
+  }
+
+  /** How often an endpoint has been asked. */
+  async requests(endpoint) {
+    return (await this.admin(`requests?endpoint=${endpoint}`)).length;
+  }
+
+  /** A login without a QR code: the bot with its token. */
+  addBot(user) {
+    return this.admin("bots", { method: "POST", body: { user } });
   }
 
   /** Where our requests differed from the protocol. */

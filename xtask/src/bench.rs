@@ -3,9 +3,8 @@
 
 use std::process::Command;
 
-use crate::Outcome;
 use crate::process::{cargo, find, root, run as run_command, target};
-use crate::tools;
+use crate::{Outcome, e2e, package, tools};
 
 /// Name and manifest of each benchmark.
 const BENCHES: [(&str, &str); 3] = [
@@ -25,8 +24,17 @@ const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quot
 /// `channel [--slow-seconds N]`, `faults`.
 const CHANNEL: [&str; 3] = ["crash", "channel", "faults"];
 
+/// The plugin beside the official one on a real OpenClaw: `[--runs N]`.
+const HOST: &str = "host";
+
 /// Builds and runs one benchmark with optimisation; `args` are its own.
 pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
+    if name == HOST {
+        let package = package::run(package::NAME, package::PROFILE)?;
+        let mut command = e2e::prepare(&e2e::newest()?, &package)?;
+        command.env("BENCH_OFFICIAL", tools::official_plugin()?);
+        return run_command(command.arg("openclaw-weixin/e2e/bench.mjs").args(args));
+    }
     if let Some((_, example)) = COMPARISONS.iter().find(|(known, _)| *known == name) {
         return compare(example, args);
     }
@@ -36,7 +44,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
         return run_command(command.args(["--", name]).args(args).current_dir(root()));
     }
     let named = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name);
-    let known = || named().chain(CHANNEL).collect::<Vec<_>>().join(", ");
+    let known = || named().chain(CHANNEL).chain([HOST]).collect::<Vec<_>>().join(", ");
     let (_, manifest) = BENCHES
         .iter()
         .find(|(known, _)| *known == name)

@@ -38,7 +38,8 @@ Usage: cargo xtask TASK
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
                               official plugin: markdown, quotes; silk --compare: beside the reference, bit by bit,
                               --encoder: what our encoder and the reference's leave of the signal;
-                              or of the channel: crash (killed 1,000 times), channel (speed, memory), faults
+                              or of the channel: crash (killed 1,000 times), channel (speed, memory), faults;
+                              or of the plugin: host [--runs N], what it costs a real OpenClaw, beside the official one
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release
