@@ -18,17 +18,27 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Outcome {
     )
 }
 
-/// `[--model-url URL --model NAME]`: any OpenAI-compatible server, its key in `OPENAI_API_KEY`; a stub otherwise.
+/// `[--model-url URL [--model NAME]]`: any OpenAI-compatible server, its key in `OPENAI_API_KEY`; a stub otherwise.
 fn openclaw(mut args: impl Iterator<Item = OsString>) -> Outcome {
-    let package = package::run(package::NAME, "dev")?;
-    let mut command = e2e::prepare(&e2e::newest()?, &package)?;
+    let mut variables = Vec::new();
     while let Some(arg) = args.next() {
         let name = match arg.to_str() {
             Some("--model-url") => "DEMO_MODEL_URL",
             Some("--model") => "DEMO_MODEL",
             _ => return Err("demo --openclaw takes --model-url URL and --model NAME".into()),
         };
-        command.env(name, args.next().ok_or_else(|| format!("{} wants a value", arg.display()))?);
+        let value = args.next().ok_or_else(|| format!("{} wants a value", arg.display()))?;
+        variables.push((name, value));
     }
-    process::run(command.arg("openclaw-weixin/e2e/demo.mjs"))
+    // Before minutes of building.
+    if variables.iter().any(|(name, _)| *name == "DEMO_MODEL")
+        && !variables.iter().any(|(name, _)| *name == "DEMO_MODEL_URL")
+    {
+        return Err("--model names a model of the server that --model-url names; give both".into());
+    }
+    let package = package::run(package::NAME, "dev")?;
+    let mut command = e2e::prepare(&e2e::newest()?, &package)?;
+    command.envs(variables);
+    // Ctrl-C is for the demo alone, and the shell waits until it has put everything away.
+    process::replace(command.arg("openclaw-weixin/e2e/demo.mjs"))
 }

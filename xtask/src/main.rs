@@ -24,7 +24,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   demo [ARGS]                 simulator and echo agent in one process; --auto plays a chat by itself
-  demo --openclaw [--model-url URL --model NAME]
+  demo --openclaw [--model-url URL [--model NAME]]
                               the plugin on a real OpenClaw with the simulator's phone in the browser; the model is a
                               stub, or an OpenAI-compatible one with its key in OPENAI_API_KEY
   package [--name NAME] [--profile PROFILE] [--registry]
