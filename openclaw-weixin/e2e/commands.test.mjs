@@ -80,8 +80,14 @@ step("plugins install --force updates in place; the login is kept", async () => 
   await host.run("plugins", "install", SPEC, ...host.traits.installFlags);
   assert.equal(readFileSync(accountsFile(), "utf8"), before);
   assert.match(await host.run("plugins", "list", "--json"), /"version": "99\.0\.0"/);
-  await host.stopGateway();
-  await stage.startGateway(bot);
+});
+
+step("gateway restart: the gateway goes on with the update, in the same process", async () => {
+  const started = await sim.requests("notifystart");
+  await host.run("gateway", "restart");
+  await sim.waitForRequest("notifystart", started);
+  await sim.waitForPoll(bot);
+  assert.equal(host.gateway.ended, undefined);
   await converse(sim.phone(OWNER), bot, "hello after the update");
 });
 

@@ -127,7 +127,10 @@ export class Host {
 
   /** Starts the gateway and waits until it is ready. */
   async startGateway() {
-    this.lastGateway = this.gateway = this.start("gateway", "run", "--port", String(this.port), "--bind", "loopback");
+    const args = [this.entry, "gateway", "run", "--port", String(this.port), "--bind", "loopback"];
+    // A restart of it stays in the process that we watch.
+    const env = { ...this.env, OPENCLAW_NO_RESPAWN: "1" };
+    this.lastGateway = this.gateway = this.#program("openclaw gateway run", this.node, args, env);
     await this.gateway.waitForLine(new RegExp(this.traits.ready), { ms: 180_000 });
     return this.gateway;
   }
