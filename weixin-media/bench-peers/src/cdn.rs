@@ -9,16 +9,17 @@ use std::thread;
 use weixin_media::codec::{Encryptor, encrypted_size};
 
 use crate::KEY;
+use crate::clients::Failure;
 
 /// The plaintext of every download is this many bytes, over and over.
 const PATTERN: usize = 1 << 20;
 
 /// Starts it and returns its URL.
-pub fn start() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
+pub fn start() -> Result<String, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
     let mut pattern = vec![0x5a; PATTERN];
-    Encryptor::new(&KEY).in_place(&mut pattern).expect("whole blocks");
+    Encryptor::new(&KEY).in_place(&mut pattern)?;
     let server = Arc::new(Server { url: url.clone(), pattern });
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -26,7 +27,7 @@ pub fn start() -> String {
             thread::spawn(move || server.serve(&stream));
         }
     });
-    url
+    Ok(url)
 }
 
 struct Server {

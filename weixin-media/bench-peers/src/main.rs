@@ -12,12 +12,12 @@ mod cdn;
 mod clients;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use weixin_media::codec::MediaKey;
 
-use crate::clients::{Subject, Who};
+use crate::clients::{Failure, Subject, Who};
 
 /// The key of every download.
 pub const KEY: MediaKey = MediaKey::new(*b"0123456789abcdef");
@@ -30,37 +30,48 @@ const SIZES: [u64; 2] = [64, 1024];
 /// Fresh processes per figure.
 const RUNS: usize = 7;
 
-fn main() {
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let [child, who, what, size, url, folder] = &args[..]
         && child == "child"
     {
-        let who = Who::from_name(who).expect("a client's name");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let size = size.parse().expect("a size");
+        let who = Who::from_name(who).ok_or_else(|| format!("there is no client {who:?}"))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let size = size.parse().map_err(|_| format!("a size is a number of MiB, not {size:?}"))?;
         let figures = runtime.block_on(measure(who, what, size, url, Path::new(folder)));
-        let (seconds, peak) = figures.unwrap_or_else(|error| panic!("{}: {error}", who.name()));
+        let (seconds, peak) = figures.map_err(|error| format!("{}: {error}", who.name()))?;
         println!("{seconds} {peak}");
-        return;
+        return Ok(());
     }
-    let url = cdn::start();
+    let url = cdn::start()?;
     if args == ["serve"] {
         // For a profiler: `child weixin-media download 1024 URL FOLDER` is what it looks at.
         println!("{url}");
         std::thread::park();
     }
     let folder = std::env::temp_dir().join(format!("media-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::create_dir_all(&folder)?;
     for mib in SIZES.iter().copied().chain([0]) {
-        let size = usize::try_from(mib * MIB).expect("an address space for it").max(1024);
-        std::fs::write(file(&folder, mib), noise(size)).expect("a file to upload");
+        let size = usize::try_from(mib * MIB)?.max(1024);
+        std::fs::write(file(&folder, mib), noise(size))?;
     }
-    run(&url, &folder);
-    std::fs::remove_dir_all(&folder).expect("the folder goes");
+    let done = run(&url, &folder);
+    std::fs::remove_dir_all(&folder)?;
+    done
 }
 
-fn run(url: &str, folder: &Path) {
-    let (md5, aes) = (bound::md5(), bound::aes());
+fn run(url: &str, folder: &Path) -> Result<(), Failure> {
+    let (md5, aes) = (bound::md5()?, bound::aes()?);
     println!("MD5, one thread         {md5:>8.0} MB/s");
     println!("AES-128-ECB in place    {aes:>8.0} MB/s");
     match bound::openssl() {
@@ -71,7 +82,7 @@ fn run(url: &str, folder: &Path) {
         None => println!("openssl speed           not installed"),
     }
     for mib in SIZES {
-        let (up, down) = (bound::loopback_up(url, mib * MIB), bound::loopback_down(url, mib * MIB));
+        let (up, down) = (bound::loopback_up(url, mib * MIB)?, bound::loopback_down(url, mib * MIB)?);
         let (up_bound, down_bound) =
             (1.0 / (1.0 / md5 + 1.0 / aes + 1.0 / up), 1.0 / (1.0 / aes + 1.0 / down));
         println!(
@@ -89,9 +100,11 @@ fn run(url: &str, folder: &Path) {
                 continue;
             }
             // Where a download goes makes no other upload.
-            let upload = (who != Who::OursToFile).then(|| child(who, "upload", mib, url, folder));
-            let (up, up_peak) = upload.unwrap_or((f64::NAN, f64::NAN));
-            let (down, down_peak) = child(who, "download", mib, url, folder);
+            let (up, up_peak) = match who {
+                Who::OursToFile => (f64::NAN, f64::NAN),
+                _ => child(who, "upload", mib, url, folder)?,
+            };
+            let (down, down_peak) = child(who, "download", mib, url, folder)?;
             line(who.name(), [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
             match who {
                 Who::Ours => ours = [up, down],
@@ -103,14 +116,15 @@ fn run(url: &str, folder: &Path) {
             continue;
         }
         if let Some(official) = std::env::var_os("OFFICIAL_PLUGIN") {
-            let (up, up_peak) = node(&official, "upload", mib, url, folder);
-            let (down, down_peak) = node(&official, "download", mib, url, folder);
+            let (up, up_peak) = node(&official, "upload", mib, url, folder)?;
+            let (down, down_peak) = node(&official, "download", mib, url, folder)?;
             line("official plugin, node", [up, up / up_bound, up_peak, down, down / down_bound, down_peak]);
             fastest = [fastest[0].max(up), fastest[1].max(down)];
         }
         let (up, down) = (ours[0] / fastest[0], ours[1] / fastest[1]);
         println!("ours is {up:.1} times the fastest of the others up, {down:.1} times down (wanted: 2)");
     }
+    Ok(())
 }
 
 /// NaN is what was not measured.
@@ -129,8 +143,8 @@ fn line(name: &str, [up, up_part, up_peak, down, down_part, down_peak]: [f64; 6]
     );
 }
 
-fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
-    let myself = std::env::current_exe().expect("this program");
+fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> Result<(f64, f64), Failure> {
+    let myself = std::env::current_exe()?;
     runs(mib, || {
         let mut command = Command::new(&myself);
         command.args(["child", who.name(), what, &mib.to_string(), url]).arg(folder);
@@ -138,7 +152,13 @@ fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64)
     })
 }
 
-fn node(official: &std::ffi::OsStr, what: &str, mib: u64, url: &str, folder: &Path) -> (f64, f64) {
+fn node(
+    official: &std::ffi::OsStr,
+    what: &str,
+    mib: u64,
+    url: &str,
+    folder: &Path,
+) -> Result<(f64, f64), Failure> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/official.mjs");
     runs(mib, || {
         let mut command = Command::new(std::env::var_os("NODE").unwrap_or_else(|| "node".into()));
@@ -153,30 +173,24 @@ fn node(official: &std::ffi::OsStr, what: &str, mib: u64, url: &str, folder: &Pa
 }
 
 /// MB/s and the peak in MiB.
-fn runs(mib: u64, command: impl Fn() -> Command) -> (f64, f64) {
+fn runs(mib: u64, command: impl Fn() -> Command) -> Result<(f64, f64), Failure> {
     let (mut best, mut peak) = (0.0_f64, 0.0_f64);
     for _ in 0..RUNS {
-        let output = command().output().expect("it starts");
+        let output = command().output().map_err(|error| format!("a client does not start: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().ok());
         let (Some(Some(seconds)), Some(Some(kib))) = (figures.next(), figures.next()) else {
             eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-            return (f64::NAN, f64::NAN);
+            return Ok((f64::NAN, f64::NAN));
         };
         best = best.max((mib * MIB) as f64 / seconds / 1e6);
         peak = peak.max(kib / 1024.0);
     }
-    (best, peak)
+    Ok((best, peak))
 }
 
 /// In the child: seconds, and the peak above baseline in KiB.
-async fn measure(
-    who: Who,
-    what: &str,
-    mib: u64,
-    url: &str,
-    folder: &Path,
-) -> Result<(f64, u64), clients::Failure> {
+async fn measure(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> Result<(f64, u64), Failure> {
     let subject = Subject::new(who, url).await?;
     let target = folder.join(format!("download-{}", std::process::id()));
     subject.upload(&file(folder, 0)).await?;
@@ -196,7 +210,7 @@ async fn measure(
 }
 
 /// A line of `/proc/self/status`, in KiB.
-fn status(name: &str) -> Result<u64, clients::Failure> {
+fn status(name: &str) -> Result<u64, Failure> {
     let text = std::fs::read_to_string("/proc/self/status")?;
     let line = text.lines().find(|line| line.starts_with(name)).ok_or("no such line")?;
     Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
