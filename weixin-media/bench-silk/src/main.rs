@@ -7,23 +7,38 @@ mod measure;
 mod reference;
 mod speed;
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::ExitCode;
 
 use clips::RATES;
 use md5::{Digest as _, Md5};
 use weixin_media::codec::silk;
 
-fn main() {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => speed::run(),
         ["--encoder"] => encoder::run(),
         ["--compare"] => compare(700),
-        ["--compare", count] => compare(count.parse().expect("a number of clips")),
-        ["--goldens", folder] => goldens(folder.as_ref()),
-        _ => panic!("unknown arguments"),
+        ["--compare", count] => {
+            compare(count.parse().map_err(|_| format!("--compare wants a number of clips, not {count:?}"))?);
+        }
+        ["--goldens", folder] => goldens(folder.as_ref())?,
+        _ => return Err("usage: bench silk [--encoder | --compare [N] | --goldens FOLDER]".into()),
     }
+    Ok(())
 }
 
 fn file(packets: &[Vec<u8>]) -> Vec<u8> {
@@ -112,7 +127,7 @@ impl Met {
 }
 
 /// Small clips of every kind, and what the reference makes of them.
-fn goldens(folder: &Path) {
+fn goldens(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut table = String::from(
         "# What the SDK 1.0.9 decodes of the clips beside this file: file, Hz, samples, MD5 of the samples (16 bits,\n\
          # little-endian). Written by `cargo xtask bench silk --goldens`.\n",
@@ -126,14 +141,18 @@ fn goldens(folder: &Path) {
         (format!("encoded-{name}.silk"), comment, packets, false)
     });
     for (name, comment, packets, damaged) in clips.chain(ours) {
-        std::fs::write(folder.join(&name), file(&packets)).unwrap();
-        writeln!(table, "# {comment}").unwrap();
+        write(&folder.join(&name), &file(&packets))?;
+        writeln!(table, "# {comment}")?;
         for rate in RATES {
             let samples = reference::decode_clip(&packets, rate, damaged);
             let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
             let hash: String = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            writeln!(table, "{name} {rate} {} {hash}", samples.len()).unwrap();
+            writeln!(table, "{name} {rate} {} {hash}", samples.len())?;
         }
     }
-    std::fs::write(folder.join("reference.txt"), table).unwrap();
+    write(&folder.join("reference.txt"), table.as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }

@@ -1,5 +1,6 @@
 //! Decoding beside the reference (silk-codec, C) and silk-wasm, in one run.
 
+use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -51,7 +52,10 @@ pub fn run() {
                 silk_codec::decode_silk(&file, 24_000).unwrap().len()
             }));
         }
-        let wasm = wasm(&file);
+        let wasm = wasm(&file).unwrap_or_else(|error| {
+            eprintln!("silk-wasm was not measured: {error}");
+            None
+        });
         let speed = |time: Duration| SECONDS / time.as_secs_f64();
         let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
         worst = worst.min(ratio);
@@ -83,20 +87,19 @@ fn time(decode: impl FnOnce() -> usize) -> Duration {
 }
 
 /// The best time of silk-wasm and how many samples it gives, if the folder of the package is named.
-fn wasm(file: &[u8]) -> Option<(Duration, usize)> {
-    let folder = std::env::var_os("SILK_WASM")?;
+fn wasm(file: &[u8]) -> Result<Option<(Duration, usize)>, Box<dyn Error>> {
+    let Some(folder) = std::env::var_os("SILK_WASM") else { return Ok(None) };
     let node = std::env::var_os("NODE").unwrap_or_else(|| "node".into());
     let clip = std::env::temp_dir().join(format!("bench-{}.silk", std::process::id()));
-    std::fs::write(&clip, file).unwrap();
+    std::fs::write(&clip, file)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wasm.mjs");
-    let output =
-        Command::new(node).arg(script).arg(folder).arg(&clip).arg(RUNS.to_string()).output().unwrap();
-    std::fs::remove_file(&clip).unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let output = Command::new(node).arg(script).arg(folder).arg(&clip).arg(RUNS.to_string()).output();
+    std::fs::remove_file(&clip)?;
+    let output = output?;
     if !output.status.success() {
-        eprintln!("silk-wasm: {}", String::from_utf8_lossy(&output.stderr));
-        return None;
+        return Err(String::from_utf8_lossy(&output.stderr).into());
     }
-    let (best, samples) = text.trim().split_once(' ').unwrap();
-    Some((Duration::from_secs_f64(best.parse::<f64>().unwrap() / 1000.0), samples.parse().unwrap()))
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (best, samples) = text.trim().split_once(' ').ok_or("it did not say its time")?;
+    Ok(Some((Duration::from_secs_f64(best.parse::<f64>()? / 1000.0), samples.parse()?)))
 }
