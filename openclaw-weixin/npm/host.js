@@ -123,7 +123,7 @@ export async function runReplyTurn(channelRuntime, turn) {
     markDispatchIdle,
   } = reply.createReplyDispatcherWithTyping({
     ...dispatcherOptions,
-    deliver: withMessageHooks(await findHookRunner(), { channel, accountId, to: ctx.From, runId: replyOptions.runId }, deliver),
+    deliver: withMessageHooks(findHookRunner(), { channel, accountId, to: ctx.From, runId: replyOptions.runId }, deliver),
     onError,
   });
   const run = () =>
@@ -150,13 +150,9 @@ export async function runReplyTurn(channelRuntime, turn) {
   }
 }
 
-/** What runs other plugins' hooks. Hosts from 2026.3.22 on let plugins ask for it; before, nobody can. */
-async function findHookRunner() {
-  try {
-    return (await import("openclaw/plugin-sdk/plugin-runtime")).getGlobalHookRunner?.() ?? undefined;
-  } catch {
-    return undefined;
-  }
+/** What runs other plugins' hooks: hosts keep one for the process since 2026.3. Found anew for each turn: reloads replace it. */
+function findHookRunner() {
+  return globalThis[Symbol.for("openclaw.plugins.hook-runner-global-state")]?.hookRunner ?? undefined;
 }
 
 /**

@@ -2,7 +2,13 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const { name: packageName } = require("./package.json");
+const { name: packageName, version } = require("./package.json");
+
+/**
+ * Shared by all copies of this module in the process: the host evaluates a fresh one of the whole package at each
+ * restart in place, and Node never unloads an addon. A version is loaded once.
+ */
+const addons = (globalThis[Symbol.for("openclaw-weixin.addons")] ??= new Map());
 
 /** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`, `win32-x64-msvc` … */
 export function platformName({ platform, arch, report } = /** @type {any} */ (process)) {
@@ -14,13 +20,16 @@ export function platformName({ platform, arch, report } = /** @type {any} */ (pr
 }
 
 /** The addon's exports, from the package of this platform or from the one that is bundled. */
-export function loadAddon(load = require) {
+export function loadAddon(load = require, loaded = addons) {
+  if (loaded.has(version)) return loaded.get(version);
   const name = platformName();
   const tried = [];
   // Registries that serve the plugin under another name serve its addons under that one too.
   for (const request of [`${packageName}-${name}`, `./native/openclaw-weixin.${name}.node`]) {
     try {
-      return load(request);
+      const addon = load(request);
+      loaded.set(version, addon);
+      return addon;
     } catch (error) {
       tried.push(`${request}: ${String(error?.message ?? error).split("\n")[0]}`);
     }

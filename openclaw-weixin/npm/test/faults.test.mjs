@@ -167,7 +167,7 @@ test("an addon that is not there is one sentence that names the platform and wha
     const load = () =>
       loadAddon(() => {
         throw new Error("Cannot find module");
-      });
+      }, new Map());
     const { ends } = await live({ load });
     const [started] = await Promise.all(ends);
     assert.match(started.message, new RegExp(`no addon for ${process.platform}-${process.arch}.*plugins install`));

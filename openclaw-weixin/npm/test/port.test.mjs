@@ -125,19 +125,22 @@ test("platforms have npm's names", () => {
 
 test("the platform's package comes first, then the bundled addon; none is one clear error", () => {
   const requested = [];
-  const addon = loadAddon((request) => {
+  const find = (request) => {
     requested.push(request);
     if (requested.length === 1) throw new Error("Cannot find module");
     return { Host: class {} };
-  });
+  };
+  const loaded = new Map();
+  const addon = loadAddon(find, loaded);
   assert.ok(addon.Host);
+  assert.equal(loadAddon(find, loaded), addon, "another copy of the plugin takes the one that is there");
   const name = platformName();
   assert.deepEqual(requested, [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]);
   assert.throws(
     () => {
       loadAddon(() => {
         throw new Error("GLIBC_2.99 not found\nand a trace");
-      });
+      }, new Map());
     },
     new RegExp(`no addon for ${name}.*GLIBC_2\\.99 not found.*plugins install`),
   );
