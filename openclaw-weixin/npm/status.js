@@ -106,7 +106,11 @@ function problemOf({ accountId, configured, linked, running, connected, lifecycl
     return { kind: "auth", message: `Account ${accountId} is not logged in.`, fix: `Run \`${LOGIN}\`.` };
   }
   if (linked === false || probe?.code === "needs-login") {
-    return { kind: "auth", message: `WeChat has ended the login of ${accountId}${said}`, fix: `Run \`${LOGIN}\` and scan the code.` };
+    return {
+      kind: "auth",
+      message: `WeChat has ended the login of ${accountId}, by age or by a login of the same user elsewhere${said}`,
+      fix: `Run \`${LOGIN}\` and scan the code.`,
+    };
   }
   if (lifecycle === "recovering") {
     return {

@@ -44,7 +44,7 @@ test("issues name the trouble and the command; a healthy account has none", () =
   assert.match(issue({ configured: false }).fix, /channels login/);
   const ended = issue({ running: true, ...statusPatch({ state: "needs-login", detail: "errcode -14" }) });
   assert.deepEqual([ended.kind, ended.channel, ended.accountId], ["auth", "openclaw-weixin", "a"]);
-  assert.match(ended.message, /errcode -14/);
+  assert.match(ended.message, /login of the same user elsewhere: errcode -14/);
   assert.match(ended.fix, /channels login/);
   assert.equal(issue({ running: true, probe: { ok: false, code: "needs-login" } }).kind, "auth");
   assert.match(issue({ running: true, ...statusPatch({ state: "backoff", detail: "timed out" }) }).message, /timed out/);
