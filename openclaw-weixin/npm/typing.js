@@ -18,11 +18,12 @@ export function turnTyping({ port, accountId, to, log }) {
 
 /** The host's heartbeat adapter: it asks again and again while it works, and once at the end. */
 export function createHeartbeat({ acquire, stateDir }) {
-  async function typing({ to: target, accountId: wanted }, on) {
+  async function typing({ to: target, accountId: wanted }, on, guard = () => {}) {
     const to = normalizeUserId(target);
     const port = await acquire();
     try {
       const accountId = chooseAccount(wanted, listAccountIds(stateDir())) ?? (await port.call("account.infer", { to }));
+      guard();
       await port.call("typing", { accountId, to, on });
     } finally {
       await port.release();
@@ -31,12 +32,16 @@ export function createHeartbeat({ acquire, stateDir }) {
   return {
     sendTyping: (target) => typing(target, true),
     clearTyping: (target) => typing(target, false),
-    /** Since 2026.9: of a task in the background, which ends with its signal. */
+    /** Since 2026.9: of a task in the background, which ends with its signal; the guard is asked when all waits are over. */
     async sendTypingGuarded({ signal, assertPlatformSendAuthorized, ...target }) {
-      assertPlatformSendAuthorized();
-      if (signal.aborted) return;
-      signal.addEventListener("abort", () => void typing(target, false).catch(() => {}), { once: true });
-      await typing(target, true);
+      const guard = () => {
+        signal.throwIfAborted();
+        assertPlatformSendAuthorized();
+      };
+      await typing(target, true, guard);
+      const end = () => void typing(target, false).catch(() => {});
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end, { once: true });
     },
   };
 }

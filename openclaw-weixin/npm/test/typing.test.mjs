@@ -50,6 +50,6 @@ test("guarded typing asks the guard first and ends with its signal", async () =>
   await sendTypingGuarded({ ...target, assertPlatformSendAuthorized: () => {} });
   controller.abort();
   await new Promise(setImmediate);
-  await sendTypingGuarded({ ...target, assertPlatformSendAuthorized: () => {} });
+  await assert.rejects(sendTypingGuarded({ ...target, assertPlatformSendAuthorized: () => {} }), { name: "AbortError" });
   assert.deepEqual(signs(port), [["a", "u", true], ["a", "u", false]]);
 });
