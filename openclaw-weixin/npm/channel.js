@@ -84,7 +84,8 @@ export function createChannel(api, load) {
         normalizeEntry: normalizeUserId,
       }),
     },
-    heartbeat: createHeartbeat({ acquire, stateDir }),
+    // Older declarations know other members only.
+    heartbeat: /** @type {any} */ (createHeartbeat({ acquire, stateDir })),
     outbound: createOutbound({ acquire, stateDir, currentConfig: config }),
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },

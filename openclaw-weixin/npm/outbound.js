@@ -27,9 +27,14 @@ export async function sendPayload(port, target, payload, roots, asFile = false) 
   return sent;
 }
 
-/** All that a payload attaches, each once. */
+/**
+ * All that a payload attaches, each once.
+ *
+ * @param {{ mediaUrl?: string, mediaUrls?: readonly string[] }} payload
+ * @returns {string[]}
+ */
 export function mediaOf({ mediaUrl, mediaUrls }) {
-  return [...new Set([...(mediaUrls ?? []), mediaUrl].filter((named) => typeof named === "string" && named.trim()))];
+  return [...new Set([...(mediaUrls ?? []), mediaUrl ?? ""].filter((named) => typeof named === "string" && named.trim()))];
 }
 
 /** The host's outbound adapter. `acquire` opens the message port. */

@@ -90,6 +90,9 @@ export async function runTurn(cfg, { deliveryId, message }, access, deps) {
  * Sends what one agent run says, bit by bit or at once; all of it carries the same run id.
  *
  * @param {object} options
+ * @param {import("./messages.d.ts").Port} options.port
+ * @param {string} options.accountId
+ * @param {string} options.to
  * @param {() => readonly string[]} options.roots the folders that files may come from
  */
 export function createReplySender({ port, accountId, to, roots }) {
@@ -97,7 +100,7 @@ export function createReplySender({ port, accountId, to, roots }) {
   const target = { accountId, to, runId };
   let delivered = 0;
   // Signs of tools go in order, and nobody waits for them.
-  let signs = Promise.resolve();
+  let signs = /** @type {Promise<unknown>} */ (Promise.resolve());
   return {
     runId,
     delivered: () => delivered,

@@ -18,6 +18,7 @@ export function turnTyping({ port, accountId, to, log }) {
 
 /** The host's heartbeat adapter: it asks again and again while it works, and once at the end. */
 export function createHeartbeat({ acquire, stateDir }) {
+  /** @param {any} target */
   async function typing({ to: target, accountId: wanted }, on, guard = () => {}) {
     const to = normalizeUserId(target);
     const port = await acquire();
@@ -32,7 +33,7 @@ export function createHeartbeat({ acquire, stateDir }) {
   return {
     sendTyping: (target) => typing(target, true),
     clearTyping: (target) => typing(target, false),
-    /** Since 2026.9: of a task in the background, which ends with its signal; the guard is asked when all waits are over. */
+    /** Since 2026.9: of a task in the background, which ends with its signal; the guard is asked when all waits are over. @param {any} target */
     async sendTypingGuarded({ signal, assertPlatformSendAuthorized, ...target }) {
       const guard = () => {
         signal.throwIfAborted();
