@@ -188,12 +188,16 @@ impl Monitor {
         }
     }
 
+    /// Its answer shows that the link works; that of the first poll may take as long as nobody writes.
     fn notify_start(&self) -> impl Future<Output = ()> + use<> {
         let (bot, account, starts) = (self.bot.clone(), self.account.clone(), self.starts.clone());
+        let status = self.status.clone();
         async move {
             let _turn = starts.acquire().await;
             match timeout(START_NOTICE, bot.notify_start().into_future()).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => {
+                    status.update(|status| (status.state, status.last_error) = (LinkState::Online, None));
+                }
                 Ok(Err(error)) => tracing::debug!(%account, %error, "notifystart failed; polling goes on"),
                 Err(_) => tracing::debug!(%account, "notifystart was not answered in time; polling goes on"),
             }

@@ -43,7 +43,7 @@ pub enum LinkState {
     Stopped,
     /// Started, not answered yet.
     Starting,
-    /// Polls are answered.
+    /// The server answers: the notice of the start, then each poll.
     Online,
     /// Polls fail; they are repeated.
     Backoff,

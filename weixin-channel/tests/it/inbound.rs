@@ -186,10 +186,25 @@ async fn a_stale_token_is_told_and_the_account_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_is_online_before_anybody_writes() {
+    let lab = Lab::new();
+    let (channel, _deliveries) = lab.start().await;
+    until(&channel, &lab.account, LinkState::Online).await;
+    assert_eq!(
+        channel.status(&lab.account).last_poll,
+        None,
+        "the server answers the first poll when it is over"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn stop_ends_within_a_second_whatever_is_in_flight() {
     let lab = Lab::new();
     let (channel, deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Starting).await;
+    until(&channel, &lab.account, LinkState::Online).await;
+    while lab.simulator.requests_to(Endpoint::GetUpdates).is_empty() {
+        sleep(Duration::from_millis(1)).await;
+    }
     lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 1);
     timeout(Duration::from_secs(1), channel.stop(&lab.account)).await.expect("it took more than a second");
     channel.stop(&lab.account).await;

@@ -62,7 +62,7 @@ async fn an_account_that_another_process_has_is_not_started() {
 async fn dropping_the_channel_stops_its_accounts() {
     let lab = Lab::new();
     let (channel, deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Starting).await;
+    until(&channel, &lab.account, LinkState::Online).await;
     drop((channel, deliveries));
     // Its lock is free once the monitor has ended.
     let (again, _deliveries) = lab.builder().build().unwrap();
