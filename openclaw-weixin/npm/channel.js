@@ -31,7 +31,10 @@ export function createChannel(api, load) {
   const stateDir = () => resolveStateDir(api.runtime);
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const config = () => currentConfig(api);
-  const acquire = createPortPool({ stateDir, log, settings: () => portSettings(config()), load });
+  // For `channels status`; some hosts note some of their sends themselves.
+  const onSent = (accountId) =>
+    api.runtime?.channel?.activity?.record?.({ channel: CHANNEL_ID, accountId, direction: "outbound" });
+  const acquire = createPortPool({ stateDir, log, settings: () => portSettings(config()), onSent, load });
   const announce = () => bumpConfig(api.runtime?.config);
   // Commands load the plugin too, each in a process of its own; only the gateway starts accounts.
   let isGateway = false;

@@ -126,7 +126,7 @@ export async function runReplyTurn(channelRuntime, turn) {
     deliver: withMessageHooks(findHookRunner(), { channel, accountId, to: ctx.From, runId: replyOptions.runId }, deliver),
     onError,
   });
-  const run = () =>
+  const run = async () =>
     reply.dispatchReplyFromConfig({
       ctx,
       cfg,
@@ -137,14 +137,8 @@ export async function runReplyTurn(channelRuntime, turn) {
     });
   try {
     if (reply.withReplyDispatcher) await reply.withReplyDispatcher({ dispatcher, run });
-    else {
-      // Before 2026.2 a turn's promise does not wait for the deliveries.
-      try {
-        await run();
-      } finally {
-        await dispatcher.waitForIdle();
-      }
-    }
+    // Before 2026.2 a turn's promise does not wait for the deliveries.
+    else await run().finally(() => dispatcher.waitForIdle());
   } finally {
     markDispatchIdle();
   }

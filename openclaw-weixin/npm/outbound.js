@@ -44,18 +44,12 @@ export function createOutbound({ acquire, stateDir, currentConfig }) {
    *   mediaLocalRoots?: readonly string[], forceDocument?: boolean }} ctx
    */
   async function deliver(ctx) {
-    const chosen = chooseAccount(ctx.accountId, listAccountIds(stateDir()));
-    const to = normalizeUserId(ctx.to);
     const roots = () => ctx.mediaLocalRoots ?? defaultRoots(ctx.cfg ?? currentConfig(), stateDir());
-    const port = await acquire();
-    try {
-      const accountId = chosen ?? (await port.call("account.infer", { to }));
-      const sent = await sendPayload(port, { accountId, to }, ctx, roots, ctx.forceDocument === true);
+    return withTarget({ acquire, stateDir }, ctx, async (port, target) => {
+      const sent = await sendPayload(port, target, ctx, roots, ctx.forceDocument === true);
       // Some servers accept a message without naming it; an id is never invented.
-      return { channel: CHANNEL_ID, messageId: sent?.messageId ?? "", chatId: to };
-    } finally {
-      await port.release();
-    }
+      return { channel: CHANNEL_ID, messageId: sent?.messageId ?? "", chatId: target.to };
+    });
   }
 
   return {
@@ -67,6 +61,18 @@ export function createOutbound({ acquire, stateDir, currentConfig }) {
     sendText: deliver,
     sendMedia: deliver,
   };
+}
+
+/** Opens the port for something that goes to a user, from the account that is named or that there is no doubt about. */
+export async function withTarget({ acquire, stateDir }, /** @type {any} */ { to: named, accountId: wanted }, use) {
+  const chosen = chooseAccount(wanted, listAccountIds(stateDir()));
+  const to = normalizeUserId(named);
+  const port = await acquire();
+  try {
+    return await use(port, { accountId: chosen ?? (await port.call("account.infer", { to })), to });
+  } finally {
+    await port.release();
+  }
 }
 
 /** The account to send from; undefined if that depends on who is written to. Exported for tests. */

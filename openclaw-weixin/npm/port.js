@@ -20,9 +20,10 @@ const ANSWERS = new Set(["send", "turn.block", "turn.end"]);
  * @param {() => string} options.stateDir the host's state folder
  * @param {object} options.log the host's logger
  * @param {() => object} [options.settings] what the config says about all accounts (`portSettings`)
+ * @param {(accountId: string) => void} [options.onSent] told of each message that has left
  * @param {() => { Host: new (onEvent: (json: string) => void) => import("./messages.d.ts").Host }} [options.load] the addon; tests pass their own
  */
-export function createPortPool({ stateDir, log, settings = () => ({}), load = loadAddon }) {
+export function createPortPool({ stateDir, log, settings = () => ({}), onSent, load = loadAddon }) {
   /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */
   function slotNow() {
     const key = `${version} ${stateDir()}`;
@@ -59,6 +60,16 @@ export function createPortPool({ stateDir, log, settings = () => ({}), load = lo
     return { host, call, listeners, ready, users: 0 };
   }
 
+  function tellIfSent(method, params, answer) {
+    if (!(method === "send" || method === "turn.block") || answer?.outcome === "waiting") return;
+    try {
+      onSent?.(params.accountId);
+    } catch (error) {
+      // What has left must not look as if it had failed: it would be sent again.
+      log.debug?.(`openclaw-weixin: the host could not note a send: ${error?.message}`);
+    }
+  }
+
   /** Call `release` when done; the last one closes the port. */
   return async function acquire() {
     const slot = slotNow();
@@ -85,7 +96,11 @@ export function createPortPool({ stateDir, log, settings = () => ({}), load = lo
     }
     return {
       async call(method, params) {
-        if (!released || !ANSWERS.has(method)) return port.call(method, params);
+        if (!released || !ANSWERS.has(method)) {
+          const answer = await port.call(method, params);
+          tellIfSent(method, params, answer);
+          return answer;
+        }
         // The reply of a turn that has outlived its account's stop, as turns do when the host restarts in place.
         const now = await acquire();
         try {

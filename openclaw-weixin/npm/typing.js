@@ -1,6 +1,5 @@
 // The typing sign: of a turn, and of a heartbeat. The addon repeats it. A failure is no reason to disturb anybody.
-import { listAccountIds, normalizeUserId } from "./accounts.js";
-import { chooseAccount } from "./outbound.js";
+import { withTarget } from "./outbound.js";
 
 /** The callbacks of a turn. */
 export function turnTyping({ port, accountId, to, log }) {
@@ -18,18 +17,11 @@ export function turnTyping({ port, accountId, to, log }) {
 
 /** The host's heartbeat adapter: it asks again and again while it works, and once at the end. */
 export function createHeartbeat({ acquire, stateDir }) {
-  /** @param {any} target */
-  async function typing({ to: target, accountId: wanted }, on, guard = () => {}) {
-    const to = normalizeUserId(target);
-    const port = await acquire();
-    try {
-      const accountId = chooseAccount(wanted, listAccountIds(stateDir())) ?? (await port.call("account.infer", { to }));
+  const typing = (/** @type {any} */ target, on, guard = () => {}) =>
+    withTarget({ acquire, stateDir }, target, (port, found) => {
       guard();
-      await port.call("typing", { accountId, to, on });
-    } finally {
-      await port.release();
-    }
-  }
+      return port.call("typing", { ...found, on });
+    });
   return {
     sendTyping: (target) => typing(target, true),
     clearTyping: (target) => typing(target, false),

@@ -115,6 +115,29 @@ test("events go to their account; a handler that throws is logged, not fatal", a
   assert.equal(log.lines[1], "warn: openclaw-weixin: poll failed");
 });
 
+test("each message that has left is told; a host that cannot note it does not make it fail", async () => {
+  const outcomes = ["accepted", "waiting", "unconfirmed"];
+  const log = fakeLog();
+  const told = [];
+  class Host {
+    async call(method) {
+      return JSON.stringify(method.startsWith("turn") || method === "send" ? { outcome: outcomes.shift() } : {});
+    }
+    async close() {}
+  }
+  const onSent = (accountId) => {
+    told.push(accountId);
+    throw new Error("no table");
+  };
+  const port = await createPortPool({ stateDir: () => "/state/sent", log, onSent, load: () => ({ Host }) })();
+  await port.call("turn.block", { accountId: "a" });
+  await port.call("turn.block", { accountId: "b" });
+  assert.deepEqual(await port.call("send", { accountId: "c" }), { outcome: "unconfirmed" });
+  await port.call("account.status", { accountId: "d" });
+  assert.deepEqual(told, ["a", "c"]);
+  assert.match(log.lines[0], /no table/);
+});
+
 test("platforms have npm's names", () => {
   const report = (header) => ({ getReport: () => ({ header }) });
   assert.equal(platformName({ platform: "linux", arch: "x64", report: report({ glibcVersionRuntime: "2.39" }) }), "linux-x64-gnu");
