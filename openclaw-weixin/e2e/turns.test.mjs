@@ -81,6 +81,31 @@ stage.step("an answer comes in blocks where the config wants it, whole and in or
   await reconfigure(`channels.${CHANNEL}.blockStreaming`, "false");
 });
 
+stage.step("the end of an answer that takes too many sends waits for the next message where the config wants it", async () => {
+  await reconfigure(`channels.${CHANNEL}.outbox`, "true");
+  const mark = await phone.mark();
+  const waits = host.lastGateway.waitForLine(/sends wait for their user's next message/, { from: host.lastGateway.lines.length });
+  const story = Array.from({ length: 4_500 }, (_, n) => `line ${String(n).padStart(4, "0")}`).join("\n");
+  model.answers.push(`${story}\nTHE END`);
+  await phone.send("a very long story", bot);
+  await waits;
+  assert.equal((await phone.texts(mark)).length, 10);
+  await phone.send("go on", bot);
+  await phone.waitFor(/THE END$/, mark);
+  await phone.waitFor(/^reply \d+: go on$/, mark);
+  const parts = (await phone.texts(mark)).filter((text) => !text.endsWith("go on"));
+  assert.equal(parts.join("\n"), `${story}\nTHE END`);
+  await reconfigure(`channels.${CHANNEL}.outbox`, "false");
+});
+
+stage.step("Markdown as the config wants it", async () => {
+  await reconfigure(`channels.${CHANNEL}.markdown`, "plain");
+  const mark = await phone.mark();
+  model.answers.push("It is **important**.");
+  await phone.send("how important?", bot);
+  await phone.waitFor(/^It is important\.$/, mark);
+});
+
 stage.step("a heartbeat types on the phone", async () => {
   const typed = async () => (await phone.typingUntilItEnds()).length;
   const before = await typed();

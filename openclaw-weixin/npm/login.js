@@ -59,7 +59,7 @@ export async function loginOnTerminal({ cfg, accountId, print, acquire, announce
           print("This WeChat account is already connected to this OpenClaw; nothing has changed.");
           return;
         case "confirmed":
-          print(`Connected: account ${event.accountId}.`);
+          print(connected(event));
           await announceOrExplain(announce, print);
           return;
         default:
@@ -87,6 +87,17 @@ async function nextCode(lines) {
 function drawCode(qr, print) {
   print(`\nScan this code with WeChat on your phone:\n\n${qr.terminal}\n`);
   print(`Or open this link in WeChat: ${qr.url}\n`);
+}
+
+/** What a login has brought, and what it has ended. */
+function connected({ accountId, replaced, unhandled }) {
+  const sentences = [`Connected: account ${accountId}.`];
+  if (replaced.length > 0) sentences.push(`It replaces ${replaced.join(", ")}.`);
+  if (unhandled > 0) {
+    const messages = unhandled === 1 ? "1 message to it was" : `${unhandled} messages to it were`;
+    sentences.push(`${messages} not answered yet: who gets no answer should write again.`);
+  }
+  return sentences.join(" ");
 }
 
 async function announceOrExplain(announce, print) {
@@ -178,7 +189,7 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
       case "confirmed":
         await end(session);
         await announce().catch(() => {});
-        return { connected: true, message: `Connected: account ${event.accountId}.` };
+        return { connected: true, message: connected(event) };
       case "alreadyBound":
         await end(session);
         return { connected: true, message: "This WeChat account is already connected." };

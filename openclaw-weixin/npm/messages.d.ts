@@ -88,7 +88,15 @@ export type LoginStep = { "event": "scanned" } | { "event": "verifyCodeNeeded",
 /**
  * The digits given before were wrong.
  */
-retry: boolean, } | { "event": "refreshed", qr: Qr, } | { "event": "redirected", host: string, } | { "event": "alreadyBound" } | { "event": "confirmed", accountId: string, } | { "event": "failed", code: string, message: string, };
+retry: boolean, } | { "event": "refreshed", qr: Qr, } | { "event": "redirected", host: string, } | { "event": "alreadyBound" } | { "event": "confirmed", accountId: string, 
+/**
+ * Older accounts of the same user, which WeChat has unbound.
+ */
+replaced: Array<string>, 
+/**
+ * How many messages to those were not handled.
+ */
+unhandled: number, } | { "event": "failed", code: string, message: string, };
 
 /**
  * `account.start`.

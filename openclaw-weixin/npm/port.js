@@ -61,7 +61,7 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
   }
 
   function tellIfSent(method, params, answer) {
-    if (!(method === "send" || method === "turn.block") || answer?.outcome === "waiting") return;
+    if (!(method === "send" || method === "turn.block") || (answer?.outcome === "waiting" && !answer.messageId)) return;
     try {
       onSent?.(params.accountId);
     } catch (error) {

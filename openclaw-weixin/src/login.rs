@@ -122,9 +122,11 @@ async fn advance(login: &tokio::sync::Mutex<ChannelLogin>) -> Result<LoginStep, 
                 LoginStep::VerifyCodeNeeded { retry: wrong }
             }
             ChannelLoginEvent::Progress(LoginEvent::Redirected { host }) => LoginStep::Redirected { host },
-            ChannelLoginEvent::LoggedIn { account, .. } => {
-                LoginStep::Confirmed { account_id: account.to_string() }
-            }
+            ChannelLoginEvent::LoggedIn { account, retired, unhandled } => LoginStep::Confirmed {
+                account_id: account.to_string(),
+                replaced: retired.iter().map(ToString::to_string).collect(),
+                unhandled,
+            },
             ChannelLoginEvent::AlreadyBound => LoginStep::AlreadyBound,
             // Events of newer libraries have no meaning for this JavaScript.
             _ => continue,

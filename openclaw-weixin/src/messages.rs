@@ -125,6 +125,10 @@ pub(crate) enum LoginStep {
     AlreadyBound,
     Confirmed {
         account_id: String,
+        /// Older accounts of the same user, which WeChat has unbound.
+        replaced: Vec<String>,
+        /// How many messages to those were not handled.
+        unhandled: usize,
     },
     Failed {
         code: &'static str,

@@ -28,6 +28,9 @@ pub enum ChannelLoginEvent {
         account: AccountId,
         /// Older accounts of the same user; the server has unbound them, and they are stopped and retired.
         retired: Vec<AccountId>,
+        /// Messages of those that nobody had handled to the end. Who has one in hand may go on; the others stay in the
+        /// journal, and are not given out again.
+        unhandled: usize,
     },
     /// The bot is bound to this installation already; its account is still good.
     AlreadyBound,
@@ -65,12 +68,13 @@ impl ChannelLogin {
                 Err(error) => return Some(Err(error.into())),
             }
         }
+        let mut unhandled = 0;
         for old in self.stored.iter().flat_map(|(_, retired)| retired) {
             self.channel.stop(old).await;
-            self.channel.retired(old).await;
+            unhandled += self.channel.retired(old).await;
         }
         let (account, retired) = self.stored.take()?;
-        Some(Ok(ChannelLoginEvent::LoggedIn { account, retired }))
+        Some(Ok(ChannelLoginEvent::LoggedIn { account, retired, unhandled }))
     }
 
     /// Gives the digits that the phone shows.

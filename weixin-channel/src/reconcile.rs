@@ -37,8 +37,8 @@ impl Channel {
     }
 
     /// A stopped account that is no longer in the state folder needs no keys of what was handled, and nothing here once
-    /// its last turn is over. What was not handled stays in the journal.
-    pub(crate) async fn retired(&self, id: &AccountId) {
+    /// its last turn is over. What was not handled stays in the journal; it is counted.
+    pub(crate) async fn retired(&self, id: &AccountId) -> usize {
         let mut nothing_done = Retention::default();
         (nothing_done.done, nothing_done.done_rows) = (Duration::ZERO, 0);
         if let Err(error) = self.store().prune(id, &nothing_done, self.now()).await {
@@ -47,5 +47,10 @@ impl Channel {
         if self.slots().get(id).is_some_and(|slot| slot.open.is_empty()) {
             self.slots().remove(id);
         }
+        let unhandled = self.store().pending(id).await.map_or(0, |entries| entries.len());
+        if unhandled > 0 {
+            tracing::warn!(account = %id, unhandled, "messages to an account that is gone were not handled");
+        }
+        unhandled
     }
 }

@@ -51,7 +51,7 @@ function brokenAddon(method, fault) {
     "account.probe": { ok: true, status: { state: "online", pending: 0 } },
     "login.start": { loginId: "l", qr: { url: "u", terminal: "t", pngDataUrl: "d" } },
     "inbound.media": [{ outcome: "failed", error: "HTTP 404" }],
-    "login.next": { event: "confirmed", accountId: "a" },
+    "login.next": { event: "confirmed", accountId: "a", replaced: [], unhandled: 0 },
   };
   const addon = { called: new Set() };
   addon.load = () => ({

@@ -7,6 +7,8 @@ import { fakePort } from "./fakes.mjs";
 
 const QR = { url: "https://liteapp/q/1", terminal: "█▀▄", pngDataUrl: "data:1" };
 
+const confirmed = (accountId, replaced = [], unhandled = 0) => ({ event: "confirmed", accountId, replaced, unhandled });
+
 /** A login that goes through `events`. */
 function loginPort(events) {
   const rest = [...events];
@@ -33,7 +35,7 @@ test("draws the code and the link, follows the phone, tells the gateway", async 
   let announced = 0;
   const cfg = { channels: { "openclaw-weixin": { baseUrl: "http://127.0.0.1:1" } } };
   const { port, outcome, text } = await login(
-    [{ event: "scanned" }, { event: "redirected" }, { event: "confirmed", accountId: "a-im-bot" }],
+    [{ event: "scanned" }, { event: "redirected" }, confirmed("a-im-bot")],
     { cfg, announce: async () => void (announced += 1) },
   );
   assert.equal(outcome, undefined);
@@ -43,11 +45,18 @@ test("draws the code and the link, follows the phone, tells the gateway", async 
   assert.equal(port.released, 1);
 });
 
+test("says which account the login replaces, and what was not answered there", async () => {
+  const { text } = await login([confirmed("b", ["a"])]);
+  assert.ok(text.endsWith("Connected: account b. It replaces a."), text);
+  const unanswered = await login([confirmed("b", ["a"], 2)]);
+  assert.match(unanswered.text, /replaces a\. 2 messages to it were not answered yet: .* write again\./);
+});
+
 test("digits come line by line, also when the pipe held them all before", async () => {
   const input = new PassThrough();
   input.write("\n12 34\n5678\n");
   const { port, outcome, text } = await login(
-    [{ event: "verifyCodeNeeded" }, { event: "verifyCodeNeeded", retry: true }, { event: "confirmed", accountId: "a" }],
+    [{ event: "verifyCodeNeeded" }, { event: "verifyCodeNeeded", retry: true }, confirmed("a")],
     { input },
   );
   assert.equal(outcome, undefined);
@@ -94,7 +103,7 @@ test("a failure is an error with the addon's sentence", async () => {
 });
 
 test("a gateway that cannot be told is no failed login", async () => {
-  const { outcome, text } = await login([{ event: "confirmed", accountId: "a" }], {
+  const { outcome, text } = await login([confirmed("a")], {
     announce: () => Promise.reject(new Error("read-only")),
   });
   assert.equal(outcome, undefined);
@@ -123,7 +132,7 @@ test("in steps: a wait that times out leaves its event to the next", async () =>
   const { sessionKey, qrDataUrl } = await steps.loginWithQrStart({});
   assert.equal(qrDataUrl, "data:1");
   assert.equal((await steps.loginWithQrWait({ sessionKey, timeoutMs: 1 })).connected, false);
-  arrive({ event: "confirmed", accountId: "a" });
+  arrive(confirmed("a"));
   assert.equal((await steps.loginWithQrWait({ sessionKey, timeoutMs: 1000 })).connected, true);
   assert.equal(port.called("login.next").length, 1);
   assert.equal(port.released, 1);

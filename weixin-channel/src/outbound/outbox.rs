@@ -61,6 +61,7 @@ impl Channel {
         let entries: Vec<_> = items.iter().map(|item| entry(item)).collect();
         let kept = self.store().enqueue(&target.account, &entries, policy.cap).await?;
         if kept {
+            tracing::info!(account = %target.account, sends = entries.len(), "sends wait for their user's next message");
             self.count_outbox(&target.account).await?;
         }
         Ok(kept.then_some(entries.len()))

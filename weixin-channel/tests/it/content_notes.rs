@@ -431,7 +431,7 @@ async fn a_day_of_one_account() {
     // Evening: the token is stale, and a new login by the same user takes over.
     lab.simulator.revoke(lab.account.bot_id().as_str());
     crate::until(&channel, &lab.account, weixin_channel::LinkState::NeedsLogin).await;
-    let (account, retired) = lab.log_in_again(&channel).await;
+    let (account, retired, _) = lab.log_in_again(&channel).await;
     assert_eq!(retired, std::slice::from_ref(&lab.account));
     let old = lab.account.as_str();
     let left = std::fs::read_dir(lab.folder.path().join("openclaw-weixin/accounts")).unwrap();

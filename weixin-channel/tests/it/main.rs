@@ -90,8 +90,9 @@ impl Lab {
         (channel, deliveries)
     }
 
-    /// Logs in with the phone; the new account, and those that it replaces. The token of before is stale.
-    pub(crate) async fn log_in_again(&self, channel: &Channel) -> (AccountId, Vec<AccountId>) {
+    /// Logs in with the phone; the new account, those that it replaces, and how many of their messages were not
+    /// handled. The token of before is stale.
+    pub(crate) async fn log_in_again(&self, channel: &Channel) -> (AccountId, Vec<AccountId>, usize) {
         for bot in self.simulator.bots().into_iter().filter(|bot| bot.user_id == USER) {
             self.simulator.revoke(&bot.bot_id);
         }
@@ -103,9 +104,9 @@ impl Lab {
                     self.phone().scan(&pending.qrcode).unwrap();
                     self.phone().confirm(&pending.qrcode).unwrap();
                 }
-                ChannelLoginEvent::LoggedIn { account, retired } => {
+                ChannelLoginEvent::LoggedIn { account, retired, unhandled } => {
                     assert!(login.next().await.is_none());
-                    return (account, retired);
+                    return (account, retired, unhandled);
                 }
                 ChannelLoginEvent::AlreadyBound => panic!("the token was stale"),
                 _ => {}

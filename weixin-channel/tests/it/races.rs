@@ -176,13 +176,13 @@ async fn who_was_approved_stays_approved_after_a_new_login() {
     let others = lab.add_account("o9cq8Other0002@im.wechat");
     channel.allow_list(&mine).add(&"o9cq8Friend003@im.wechat".into()).unwrap();
     channel.allow_list(&others).add(&"o9cq8Theirs004@im.wechat".into()).unwrap();
-    let (account, retired) = lab.log_in_again(&channel).await;
+    let (account, retired, _) = lab.log_in_again(&channel).await;
     assert_eq!(retired, std::slice::from_ref(&mine));
     assert_eq!(channel.allow_list(&account).users().unwrap(), ["o9cq8Friend003@im.wechat"]);
     assert_eq!(channel.allow_list(&others).users().unwrap(), ["o9cq8Theirs004@im.wechat"]);
     assert!(channel.allow_list(&mine).users().unwrap().is_empty(), "it went along");
     // And on, from login to login.
-    let (account, _) = lab.log_in_again(&channel).await;
+    let (account, ..) = lab.log_in_again(&channel).await;
     assert_eq!(channel.allow_list(&account).users().unwrap(), ["o9cq8Friend003@im.wechat"]);
 }
 
@@ -218,7 +218,8 @@ async fn a_replaced_account_leaves_in_the_journal_only_what_was_not_handled() {
     }
     next(&mut deliveries).await.ack().await.unwrap();
     let _open = next(&mut deliveries).await;
-    lab.log_in_again(&channel).await;
+    let (.., unhandled) = lab.log_in_again(&channel).await;
+    assert_eq!(unhandled, 1, "and it is told");
     let rows = |state: &str| -> i64 {
         let journal = lab.folder.path().join("openclaw-weixin/channel.sqlite");
         let journal = rusqlite::Connection::open(journal).unwrap();

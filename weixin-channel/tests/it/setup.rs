@@ -8,7 +8,7 @@ use crate::{Lab, USER, next, until};
 async fn a_login_is_stored_and_its_account_starts() {
     let lab = Lab::empty();
     let (channel, mut deliveries) = lab.builder().build().unwrap();
-    let (account, retired) = lab.log_in_again(&channel).await;
+    let (account, retired, _) = lab.log_in_again(&channel).await;
     assert!(retired.is_empty());
     let stored = channel.state().account(&account).unwrap().unwrap();
     assert_eq!(stored.user_id.unwrap().as_str(), USER);
