@@ -106,6 +106,16 @@ stage.step("Markdown as the config wants it", async () => {
   await phone.waitFor(/^It is important\.$/, mark);
 });
 
+stage.step("what is quoted is not remembered where the config says so", async () => {
+  await reconfigure(`channels.${CHANNEL}.quoteCache`, JSON.stringify({ enabled: false }));
+  const { message_id: id } = await converse(phone, bot, "remember this");
+  const mark = await phone.mark();
+  const quoting = { type: 1, text_item: { text: "what was that?" }, ref_msg: { svr_id: id } };
+  await phone.sendAny({ kind: "item", item: quoting }, bot);
+  await phone.waitFor(/^reply \d+:/, mark);
+  assert.match(JSON.stringify(model.requests.at(-1).messages), /引用消息内容未缓存/);
+});
+
 stage.step("a heartbeat types on the phone", async () => {
   const typed = async () => (await phone.typingUntilItEnds()).length;
   const before = await typed();
