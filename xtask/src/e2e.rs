@@ -1,7 +1,7 @@
 //! `cargo xtask e2e`: the package on a real OpenClaw, against the simulator. The tests themselves are JavaScript
 //! (`openclaw-weixin/e2e/`); this installs what they need and tells them where everything is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -91,11 +91,17 @@ pub(crate) fn crash(host: &Host, package: &Path, kills: u32) -> Outcome<Counts> 
     test(command, "crash.mjs")
 }
 
+/// The host and the Node.js that it runs with, which comes first.
+pub(crate) fn install(host: &Host) -> Outcome<(PathBuf, PathBuf)> {
+    let node = tools::node_version(&host.node)?;
+    let install = tools::openclaw(&host.version, &node, &host.npm)?;
+    Ok((node, install))
+}
+
 /// Node.js with everything that the JavaScript of `e2e/` reads from its environment.
 pub(crate) fn prepare(host: &Host, package: &Path) -> Outcome<Command> {
     process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;
-    let node = tools::node_version(&host.node)?;
-    let install = tools::openclaw(&host.version, &node, &host.npm)?;
+    let (node, install) = install(host)?;
     let simulator = target().join("debug").join(format!("ilink-sim{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(&node);
     command.current_dir(root());

@@ -8,16 +8,27 @@ use serde_json::json;
 use crate::process::{root, run as run_command, target};
 use crate::{Outcome, e2e, tools};
 
-/// The newest host and the oldest one that ships declarations.
-pub(crate) fn run() -> Outcome {
-    let hosts = e2e::hosts()?;
-    let mut with_declarations = hosts.iter().filter(|host| host.declarations);
+/// Installs what a run needs.
+pub(crate) fn install() -> Outcome {
+    tools::typescript()?;
+    tools::node_types()?;
+    hosts()?.iter().try_for_each(|host| e2e::install(host).map(drop))
+}
+
+/// The oldest host that ships declarations and the newest one.
+fn hosts() -> Outcome<Vec<e2e::Host>> {
+    let mut with_declarations = e2e::hosts()?.into_iter().filter(|host| host.declarations);
     let ends = [with_declarations.next(), with_declarations.next_back()];
+    Ok(ends.into_iter().flatten().collect())
+}
+
+/// Checks against each of them.
+pub(crate) fn run() -> Outcome {
     let (typescript, node_types) = (tools::typescript()?, tools::node_types()?);
     let node = tools::node()?;
-    for host in ends.into_iter().flatten() {
+    for host in hosts()? {
         println!("against OpenClaw {}", host.version);
-        let install = tools::openclaw(&host.version, &tools::node_version(&host.node)?, &host.npm)?;
+        let (_, install) = e2e::install(&host)?;
         let sdk = install.join("node_modules/openclaw/dist/plugin-sdk");
         let sources = root().join("openclaw-weixin");
         let project = json!({
