@@ -11,7 +11,9 @@ use weixin_channel::store::{
     Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore,
     Store,
 };
-use weixin_channel::{AccountConfig, AccountId, Error, LinkState, OutboxPolicy, Reply, SendPolicy};
+use weixin_channel::{
+    AccountConfig, AccountId, Channel, Deliveries, Error, LinkState, OutboxPolicy, Reply, SendPolicy,
+};
 
 use crate::{Lab, next, until};
 
@@ -105,6 +107,13 @@ fn failing(times: u32) -> Failing {
     }
 }
 
+/// A channel that keeps everything there, whose account runs.
+async fn start(lab: &Lab, store: &Failing) -> (Channel, Deliveries) {
+    let (channel, deliveries) = lab.builder().store(store.clone()).build().unwrap();
+    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    (channel, deliveries)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_cannot_be_written_waits_and_is_not_acknowledged() {
     let lab = Lab::new();
@@ -126,8 +135,7 @@ async fn a_batch_that_cannot_be_written_waits_and_is_not_acknowledged() {
 async fn an_acknowledgement_that_cannot_be_written_is_made_up_for() {
     let lab = Lab::new();
     let store = failing(0);
-    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
-    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let (channel, mut deliveries) = start(&lab, &store).await;
     lab.phone().send_text("once");
     let delivery = next(&mut deliveries).await;
     store.done.store(3, Ordering::Relaxed);
@@ -149,8 +157,7 @@ async fn an_account_whose_journal_cannot_be_read_begins_later() {
     let lab = Lab::new();
     let store = failing(0);
     store.beginning.store(2, Ordering::Relaxed);
-    let (channel, mut deliveries) = lab.builder().store(store).build().unwrap();
-    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let (channel, mut deliveries) = start(&lab, &store).await;
     until(&channel, &lab.account, LinkState::Backoff).await;
     lab.phone().send_text("hello");
     assert_eq!(next(&mut deliveries).await.inbound.text, "hello");
@@ -176,8 +183,7 @@ async fn an_outbox_that_cannot_be_written_does_not_hide_what_was_sent() {
 async fn a_failure_that_cannot_be_written_does_not_end_the_monitor() {
     let lab = Lab::new();
     let store = failing(0);
-    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
-    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let (_channel, mut deliveries) = start(&lab, &store).await;
     lab.phone().send_text("again and again");
     let delivery = next(&mut deliveries).await;
     store.failures.store(1, Ordering::Relaxed);
@@ -191,8 +197,7 @@ async fn a_failure_that_cannot_be_written_does_not_end_the_monitor() {
 async fn a_monitor_that_is_cut_off_is_stopped_and_can_be_started_again() {
     let lab = Lab::new();
     let store = failing(0);
-    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
-    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let (channel, mut deliveries) = start(&lab, &store).await;
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
     store.stuck.store(true, Ordering::Relaxed);
@@ -209,8 +214,7 @@ async fn a_monitor_that_is_cut_off_is_stopped_and_can_be_started_again() {
 async fn an_acknowledgement_that_is_given_up_gives_the_message_back() {
     let lab = Lab::new();
     let store = failing(0);
-    let (channel, mut deliveries) = lab.builder().store(store.clone()).build().unwrap();
-    channel.start(&lab.account, AccountConfig::default()).await.unwrap();
+    let (_channel, mut deliveries) = start(&lab, &store).await;
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
     store.stuck.store(true, Ordering::Relaxed);
