@@ -17,9 +17,9 @@ export function resolveStateDir(runtime, env = process.env) {
   return path.resolve(set.replace(/^~(?=$|[\\/])/, home));
 }
 
-/** File-safe account id: `b0f5@im.bot` is `b0f5-im-bot`. */
+/** File-safe account id, the same as the addon's: `b0f5@im.bot` is `b0f5-im-bot`. */
 export function normalizeAccountId(id) {
-  return String(id ?? "").trim().replace(/[@.]/g, "-");
+  return String(id ?? "").trim().replace(/[^A-Za-z0-9_-]/g, "-");
 }
 
 /**
@@ -51,31 +51,49 @@ export function listAccountIds(stateDir, report = () => {}) {
 export function accountSettings(cfg, accountId) {
   const section = plainObject(cfg?.channels?.[CHANNEL_ID]);
   const { accounts, ...shared } = section;
-  const own = accountId ? plainObject(plainObject(accounts)[normalizeAccountId(accountId)]) : {};
+  const { own } = accountSection(accounts, accountId);
   return { ...shared, ...own, enabled: shared.enabled !== false && own.enabled !== false };
+}
+
+/** What an account has of its own, without what it leaves open, and under which key: people write the bot's id, too. */
+function accountSection(accounts, accountId) {
+  const sections = plainObject(accounts);
+  const id = normalizeAccountId(accountId);
+  const key = id in sections ? id : (Object.keys(sections).find((name) => normalizeAccountId(name) === id) ?? id);
+  const set = Object.entries(plainObject(id ? sections[key] : {})).filter(([, value]) => value !== null && value !== undefined);
+  return { key, own: Object.fromEntries(set) };
 }
 
 /** Where a setting of an account stands, or would: its own section if it has it there, else the channel's. */
 export function settingPath(cfg, accountId, key) {
-  const own = plainObject(cfg?.channels?.[CHANNEL_ID]?.accounts)[accountId];
   const section = `channels.${CHANNEL_ID}`;
-  return plainObject(own)[key] === undefined ? `${section}.${key}` : `${section}.accounts.${accountId}.${key}`;
+  const { key: account, own } = accountSection(cfg?.channels?.[CHANNEL_ID]?.accounts, accountId);
+  return own[key] === undefined ? `${section}.${key}` : `${section}.accounts.${account}.${key}`;
 }
 
 /** What the host passes around as "the account". Holds no secret. */
 export function resolveAccount(cfg, accountId, stateDir) {
   const id = normalizeAccountId(accountId) || defaultAccountId(stateDir);
   const settings = accountSettings(cfg, id);
-  const saved = plainObject(readJson(path.join(stateDir, CHANNEL_ID, "accounts", `${id}.json`)));
+  const saved = savedLogin(id, stateDir);
   return {
     accountId: id,
     name: typeof settings.name === "string" ? settings.name : undefined,
     enabled: settings.enabled,
-    configured: typeof saved.token === "string" && saved.token.trim() !== "",
-    userId: typeof saved.userId === "string" ? saved.userId : undefined,
+    configured: saved !== undefined,
+    userId: typeof saved?.userId === "string" ? saved.userId : undefined,
     dmPolicy: dmPolicy(settings),
     allowFrom: allowList(settings),
   };
+}
+
+/** What the login has left: in the account's file, or where older versions had it (protocol §8), as the addon looks. */
+function savedLogin(id, stateDir) {
+  const raw = id.replace(/-im-bot$/, "@im.bot");
+  const files = [id, raw].map((name) => path.join(CHANNEL_ID, "accounts", `${name}.json`));
+  return [...files, path.join("credentials", CHANNEL_ID, "credentials.json")]
+    .map((file) => plainObject(readJson(path.join(stateDir, file))))
+    .find(({ token }) => typeof token === "string" && token.trim() !== "");
 }
 
 /** The newest login; `default` (which is never logged in) when there is none yet. */

@@ -26,6 +26,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true }));
 
+const pick = ({ configured, userId }) => ({ configured, userId });
+
 const save = (name, content) => writeFileSync(path.join(stateDir, "openclaw-weixin", name), content);
 
 test("the state folder is the host's, else that of its variables", () => {
@@ -104,8 +106,33 @@ test("an account is configured when a token is saved, and the token stays in the
   assert.equal(resolveAccount({}, undefined, stateDir).accountId, "default");
 });
 
+test("accounts under the names of older versions are configured too", () => {
+  save("accounts/a@im.bot.json", '{"token":"secret","userId":"u@im.wechat"}');
+  assert.deepEqual(pick(resolveAccount({}, "a-im-bot", stateDir)), { configured: true, userId: "u@im.wechat" });
+  assert.deepEqual(pick(resolveAccount({}, "b-im-bot", stateDir)), { configured: false, userId: undefined });
+  mkdirSync(path.join(stateDir, "credentials", "openclaw-weixin"), { recursive: true });
+  writeFileSync(path.join(stateDir, "credentials", "openclaw-weixin", "credentials.json"), '{"token":"old"}');
+  assert.deepEqual(pick(resolveAccount({}, "b-im-bot", stateDir)), { configured: true, userId: undefined });
+});
+
+test("an account without its own value for a setting has the channel's", () => {
+  const accounts = { a: { dmPolicy: null, allowFrom: null, baseUrl: null } };
+  const cfg = { channels: { "openclaw-weixin": { dmPolicy: "disabled", allowFrom: ["u"], baseUrl: "https://all", accounts } } };
+  const { dmPolicy: policy, allowFrom } = resolveAccount(cfg, "a", stateDir);
+  assert.deepEqual([policy, allowFrom, connectionSettings(cfg, "a").baseUrl], ["disabled", ["u"], "https://all"]);
+  assert.equal(settingPath(cfg, "a", "dmPolicy"), "channels.openclaw-weixin.dmPolicy");
+});
+
+test("an account's section may carry the bot's id as WeChat writes it", () => {
+  const cfg = { channels: { "openclaw-weixin": { accounts: { "b0f5@im.bot": { dmPolicy: "disabled" } } } } };
+  assert.equal(resolveAccount(cfg, "b0f5-im-bot", stateDir).dmPolicy, "disabled");
+  assert.equal(settingPath(cfg, "b0f5-im-bot", "dmPolicy"), "channels.openclaw-weixin.accounts.b0f5@im.bot.dmPolicy");
+});
+
 test("ids lose what hosts and people put around them", () => {
   assert.equal(normalizeAccountId(" b0f5@im.bot "), "b0f5-im-bot");
+  // As the addon does: its events carry its own name of the account.
+  assert.equal(normalizeAccountId("../x y"), "---x-y");
   assert.equal(normalizeUserId(" openclaw-weixin:user:o9Cq@im.wechat"), "o9Cq@im.wechat");
   assert.equal(normalizeUserId(undefined), "");
   assert.deepEqual(allowList({ allowFrom: ["weixin:a@im.wechat", "", "*"] }), ["a@im.wechat", "*"]);
