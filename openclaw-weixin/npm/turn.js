@@ -59,7 +59,7 @@ export async function runTurn(cfg, { deliveryId, message }, access, deps) {
     buildContext(message, account, route, access.commands, media),
   );
   const { blockStreaming, replyProgressMessages } = accountSettings(cfg, accountId);
-  const sender = createReplySender({ port, accountId, to: message.from, roots: () => defaultRoots(cfg, deps.stateDir()) });
+  const sender = createReplySender({ port, accountId, to: message.from, roots: () => defaultRoots(cfg, deps.stateDir(), route.agentId) });
   try {
     await runReplyTurn(channelRuntime, {
       cfg,
