@@ -96,8 +96,10 @@ export async function runReplyTurn(channelRuntime, turn) {
   const onError = (error, info) => {
     log.error(`[${accountId}] reply (${info?.kind}) not delivered: ${error?.message ?? error}`);
   };
+  // A person with a session of their own must not become whom the main session's own messages go to.
+  const lastRouteKey = route.lastRoutePolicy === "session" ? route.sessionKey : route.mainSessionKey;
   const record = {
-    updateLastRoute: { sessionKey: route.mainSessionKey, channel, to: ctx.From, accountId },
+    updateLastRoute: { sessionKey: lastRouteKey, channel, to: ctx.From, accountId },
     onRecordError: (error) => log.warn(`[${accountId}] session not recorded: ${error?.message ?? error}`),
   };
   const dispatcherOptions = { humanDelay: reply.resolveHumanDelayConfig?.(cfg, route.agentId), ...typing };

@@ -62,6 +62,9 @@ async function resolveAccess(cfg, senderId, { channelRuntime, account }) {
   };
 }
 
+/** Whose pairing code is not sent yet: the host calls a request new only once. */
+const owedCodes = new Set();
+
 /** Sends the pairing code, once per request: a stranger cannot make us talk all day. */
 async function offerPairing(senderId, { channelRuntime, account, port, log }) {
   const { accountId } = account;
@@ -70,13 +73,16 @@ async function offerPairing(senderId, { channelRuntime, account, port, log }) {
     accountId,
     id: senderId,
   });
-  if (!created) return;
+  const owed = `${accountId} ${senderId}`;
+  if (created) owedCodes.add(owed);
+  if (!code || !owedCodes.has(owed)) return;
   const text = channelRuntime.pairing.buildPairingReply({
     channel: CHANNEL_ID,
     idLine: `Your WeChat user id: ${senderId}`,
     code,
   });
   await port.call("send", { accountId, to: senderId, text });
+  owedCodes.delete(owed);
   log.info(`[${accountId}] sent a pairing code to a new sender; see \`openclaw pairing list ${CHANNEL_ID}\``);
 }
 
@@ -92,7 +98,11 @@ async function takeTurn(cfg, event, access, deps) {
     authorized: access.commands,
     receivedAt,
     timestampMs,
-    reply: (text) => port.call("send", { accountId, to, text }),
+    // What the command does is done: to do it again because of its answer would undo it.
+    reply: (text) =>
+      port.call("send", { accountId, to, text }).catch((error) => {
+        log.error(`[${accountId}] answer to ${message.text.trim().split(/\s/)[0]} not sent: ${error.message}`);
+      }),
     toggleDebug: () => port.call("debug.toggle", { accountId }),
   });
   if (ours) return;

@@ -128,25 +128,44 @@ export async function bumpConfig(config, now = new Date()) {
   await changeConfig(config, touch);
 }
 
+/** A login that nobody has waited for so long is given up: it keeps the port open. Milliseconds. */
+const ABANDONED = 5 * 60_000;
+
 /** `loginWithQrStart` / `loginWithQrWait`: the same login, asked for step by step. */
 export function createQrLogin({ acquire, announce, currentConfig }) {
   const sessions = new Map();
 
   async function end(session) {
-    sessions.delete(session.loginId);
+    clearTimeout(session.idle);
+    if (session.ended) return;
+    session.ended = true;
     await session.port.call("login.cancel", { loginId: session.loginId }).catch(() => {});
     await session.port.release();
+  }
+
+  async function forget(session) {
+    sessions.delete(session.loginId);
+    await end(session);
+  }
+
+  function leave(session) {
+    clearTimeout(session.idle);
+    if (session.ended || session.waits > 0) return;
+    session.idle = setTimeout(() => void forget(session).catch(() => {}), ABANDONED);
+    session.idle.unref?.();
   }
 
   return {
     /** @param {{ accountId?: string }} [params] */
     async loginWithQrStart({ accountId } = {}) {
       // One login at a time: an abandoned page must not keep its poll going.
-      for (const old of [...sessions.values()]) await end(old);
+      for (const old of [...sessions.values()]) await forget(old);
       const port = await acquire();
       try {
         const { loginId, qr } = await port.call("login.start", connectionSettings(currentConfig(), accountId));
-        sessions.set(loginId, { loginId, port, qr, next: undefined });
+        const session = { loginId, port, qr, waits: 0, next: undefined, idle: undefined, ended: false };
+        sessions.set(loginId, session);
+        leave(session);
         return {
           sessionKey: loginId,
           qrDataUrl: qr.pngDataUrl,
@@ -162,21 +181,42 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
     async loginWithQrWait({ sessionKey, timeoutMs = 60_000, currentQrDataUrl } = {}) {
       const session = sessionKey ? sessions.get(sessionKey) : [...sessions.values()].at(-1);
       if (!session) return { connected: false, message: "No login is under way; start a new one." };
-      const deadline = Date.now() + timeoutMs;
-      for (;;) {
-        if (currentQrDataUrl && currentQrDataUrl !== session.qr.pngDataUrl) {
-          return { connected: false, message: "Scan the new code.", qrDataUrl: session.qr.pngDataUrl };
-        }
-        // The call outlives a wait that times out: its event belongs to the next wait.
-        session.next ??= nextEvent(session);
-        const event = await before(session.next, deadline - Date.now());
-        if (!event) return { connected: false, message: "Still waiting for the phone." };
-        session.next = undefined;
-        const outcome = await step(session, event);
-        if (outcome) return outcome;
+      session.waits += 1;
+      try {
+        return await wait(session, Date.now() + timeoutMs, currentQrDataUrl);
+      } finally {
+        session.waits -= 1;
+        leave(session);
       }
     },
   };
+
+  async function wait(session, deadline, shownQrDataUrl) {
+    for (;;) {
+      if (shownQrDataUrl && shownQrDataUrl !== session.qr.pngDataUrl) {
+        return { connected: false, message: "Scan the new code.", qrDataUrl: session.qr.pngDataUrl };
+      }
+      // The step outlives a wait that times out, and belongs to the next; two waits at a time share it.
+      const next = (session.next ??= follow(session));
+      const done = await before(next, deadline - Date.now());
+      if (!done) return { connected: false, message: "Still waiting for the phone." };
+      if (session.next === next) session.next = undefined;
+      if (session.ended) sessions.delete(session.loginId);
+      if (done.error) throw done.error;
+      if (done.outcome) return done.outcome;
+    }
+  }
+
+  /** What the login does next. Never rejects: nobody may be waiting. */
+  async function follow(session) {
+    try {
+      const { port, loginId } = session;
+      return { outcome: await step(session, await port.call("login.next", { loginId })) };
+    } catch (error) {
+      await end(session).catch(() => {});
+      return { error };
+    }
+  }
 
   async function step(session, event) {
     switch (event.event) {
@@ -186,10 +226,12 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
       case "refreshed":
         session.qr = event.qr;
         return { connected: false, message: "Scan the new code.", qrDataUrl: event.qr.pngDataUrl };
-      case "confirmed":
+      case "confirmed": {
         await end(session);
-        await announce().catch(() => {});
-        return { connected: true, message: connected(event) };
+        const said = [connected(event)];
+        await announceOrExplain(announce, (text) => said.push(text));
+        return { connected: true, message: said.join(" ") };
+      }
       case "alreadyBound":
         await end(session);
         return { connected: true, message: "This WeChat account is already connected." };
@@ -204,13 +246,6 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
         return { connected: false, message: event.message ?? `The login failed; ${RETRY}.` };
     }
   }
-}
-
-/** A pending call that fails while nobody waits for it must not become an unhandled rejection. */
-function nextEvent({ port, loginId }) {
-  const event = port.call("login.next", { loginId });
-  event.catch(() => {});
-  return event;
 }
 
 /** The promise's value, or undefined after `ms`. */

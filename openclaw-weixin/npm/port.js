@@ -73,8 +73,11 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
   /** Call `release` when done; the last one closes the port. */
   return async function acquire() {
     const slot = slotNow();
-    // Two ports at once would share the state folder's journal.
-    await slot.closing;
+    // Two ports at once would share the state folder's journal. While this waits, another may begin to close.
+    for (let closing; closing !== slot.closing; ) {
+      closing = slot.closing;
+      await closing;
+    }
     const port = (slot.current ??= open());
     port.users += 1;
     let released = false;

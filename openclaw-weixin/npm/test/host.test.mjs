@@ -92,6 +92,16 @@ test("a host that runs turns itself is given the whole turn", async () => {
   assert.deepEqual([given.messageId, given.replyOptions.runId, given.record.updateLastRoute.sessionKey], ["7", "r", "m"]);
 });
 
+test("a conversation of its own does not become the main session's last route", async () => {
+  const key = async (lastRoutePolicy) => {
+    let given;
+    const route = { ...turn().route, lastRoutePolicy };
+    await runReplyTurn({ reply: {}, inbound: { dispatch: async (plan) => (given = plan) } }, turn({ route }));
+    return given.record.updateLastRoute.sessionKey;
+  };
+  assert.deepEqual([await key("session"), await key("main"), await key(undefined)], ["s", "m", "m"]);
+});
+
 test("message hooks change a reply, cancel it, and hear what became of it", async () => {
   const heard = [];
   const hooks = {

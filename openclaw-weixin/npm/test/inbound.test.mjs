@@ -67,6 +67,39 @@ test("a stranger gets a pairing code once, and the agent hears nothing", async (
   assert.equal(again.port.called("inbound.dismiss").length, 1);
 });
 
+test("a pairing code that could not be sent is sent when the message comes again, and only then", async () => {
+  let broken = true;
+  const send = () => {
+    if (broken) throw new Error("unreachable");
+  };
+  const from = "stranger2";
+  const first = setup({ message: { from }, port: fakePort({ send }) });
+  await first.handle();
+  assert.equal(first.port.called("inbound.fail").length, 1);
+  broken = false;
+  const pairing = { code: "CODE1234", created: false };
+  const again = setup({ message: { from }, pairing });
+  await again.handle();
+  assert.deepEqual(again.port.called("send"), [{ accountId: "a", to: from, text: "pairing code CODE1234" }]);
+  const third = setup({ message: { from }, pairing });
+  await third.handle();
+  assert.deepEqual(third.port.called("send"), []);
+});
+
+test("a command whose answer cannot be sent is not done again", async () => {
+  let toggled = 0;
+  const answers = {
+    "debug.toggle": () => (toggled += 1) % 2 === 1,
+    send: () => {
+      throw new Error("budget");
+    },
+  };
+  const { port, log, handle } = setup({ message: { text: "/toggle-debug" }, port: fakePort(answers) });
+  await handle();
+  assert.deepEqual([port.called("inbound.ack").length, port.called("inbound.fail").length], [1, 0]);
+  assert.match(log.lines.join(), /error: .*answer to \/toggle-debug not sent: budget/);
+});
+
 test("a blocked sender gets nothing, and the log does not hold the text", async () => {
   const { port, log, handle } = setup({ message: { from: "stranger", text: "psst" }, config: { dmPolicy: "allowlist" } });
   await handle();

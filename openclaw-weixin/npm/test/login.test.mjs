@@ -139,6 +139,50 @@ test("in steps: a wait that times out leaves its event to the next", async () =>
   assert.match((await steps.loginWithQrWait({ sessionKey })).message, /No login/);
 });
 
+test("in steps: two waits at a time lose no event", async () => {
+  const arrive = [];
+  const port = loginPort([1, 2].map(() => new Promise((resolve) => arrive.push(resolve))));
+  let announced = 0;
+  const announce = async () => void (announced += 1);
+  const steps = createQrLogin({ acquire: async () => port, announce, currentConfig: () => ({}) });
+  const { sessionKey } = await steps.loginWithQrStart({});
+  const waits = [1, 2].map(() => steps.loginWithQrWait({ sessionKey, timeoutMs: 5000 }));
+  arrive[0]({ event: "scanned" });
+  await new Promise(setImmediate);
+  assert.equal(port.called("login.next").length, 2, "the second wait asks beside the first");
+  arrive[1](confirmed("a"));
+  assert.deepEqual((await Promise.all(waits)).map(({ connected }) => connected), [true, true]);
+  assert.equal(announced, 1);
+});
+
+test("in steps: a login that nobody waits for ends by itself, and lets the port go", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const port = loginPort([]);
+  const steps = createQrLogin({ acquire: async () => port, announce: async () => {}, currentConfig: () => ({}) });
+  await steps.loginWithQrStart({});
+  context.mock.timers.tick(30 * 60_000);
+  await new Promise(setImmediate);
+  assert.deepEqual([port.called("login.cancel").length, port.released], [1, 1]);
+});
+
+test("in steps: a gateway that cannot be told is said", async () => {
+  const announce = () => Promise.reject(new Error("read-only"));
+  const steps = createQrLogin({ acquire: async () => loginPort([confirmed("a")]), announce, currentConfig: () => ({}) });
+  const { sessionKey } = await steps.loginWithQrStart({});
+  const { connected, message } = await steps.loginWithQrWait({ sessionKey });
+  assert.equal(connected, true);
+  assert.match(message, /Connected: account a\. .*read-only.*openclaw gateway restart/);
+});
+
+test("in steps: a login that breaks is over, and lets the port go", async () => {
+  const port = loginPort([Promise.reject(new Error("The WeChat channel is stopped"))]);
+  const steps = createQrLogin({ acquire: async () => port, announce: async () => {}, currentConfig: () => ({}) });
+  const { sessionKey } = await steps.loginWithQrStart({});
+  await assert.rejects(steps.loginWithQrWait({ sessionKey }), /is stopped/);
+  assert.equal(port.released, 1);
+  assert.match((await steps.loginWithQrWait({ sessionKey })).message, /start a new one/);
+});
+
 test("in steps: a new login ends an abandoned one", async () => {
   const port = loginPort([]);
   const steps = createQrLogin({ acquire: async () => port, announce: async () => {}, currentConfig: () => ({}) });

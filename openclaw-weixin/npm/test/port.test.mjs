@@ -73,6 +73,22 @@ test("a reply that outlives its account's stop goes out on the port of the next 
   assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, true, true]);
 });
 
+test("who asks while the last user lets go waits for the end of the old port", async () => {
+  const addon = fakeAddon();
+  const acquire = pool(addon);
+  const port = await acquire();
+  let close;
+  addon.hosts[0].close = () => new Promise((resolve) => (close = resolve));
+  const next = acquire();
+  const released = port.release();
+  await new Promise(setImmediate);
+  assert.equal(addon.hosts.length, 1, "two ports on one state folder");
+  close();
+  await released;
+  await (await next).release();
+  assert.equal(addon.hosts.length, 2);
+});
+
 test("a port that cannot close does not keep the next one from opening", async () => {
   const addon = fakeAddon();
   const acquire = pool(addon);
