@@ -6,19 +6,21 @@ import { readFileSync } from "node:fs";
 import { HELP, install, parseArguments } from "./installer.js";
 
 /**
- * Runs a program to its end. Without a terminal of its own (`show` unset) its output is returned, not shown.
+ * Runs a program to its end. Without a terminal of its own (`show` unset) its output is returned, not shown: what it
+ * answers, and all that it says.
  *
- * @returns {Promise<{ code: number | null, output: string, missing: boolean }>}
+ * @returns {Promise<{ code: number | null, answer: string, output: string, missing: boolean }>}
  */
 function run(command, args, { show = false } = {}) {
   return new Promise((resolve) => {
     // Windows finds `openclaw.cmd` only through its shell; all arguments are ours.
     const shell = process.platform === "win32";
     const child = spawn(command, args, { stdio: show ? "inherit" : ["ignore", "pipe", "pipe"], shell });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
-    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => resolve({ code: null, output: error.message, missing: error.code === "ENOENT" }));
-    child.on("close", (code) => resolve({ code, output, missing: false }));
+    let [answer, output] = ["", ""];
+    child.stdout?.setEncoding("utf8").on("data", (text) => (answer += text));
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => (output += text));
+    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => resolve({ code: null, answer, output: error.message, missing: error.code === "ENOENT" }));
+    child.on("close", (code) => resolve({ code, answer, output, missing: false }));
   });
 }
 

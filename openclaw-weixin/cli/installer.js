@@ -43,9 +43,9 @@ class Stop extends Error {}
  * @param {string} setup.minHostVersion the oldest OpenClaw
  * @param {string[]} [setup.addons] platforms with an addon; all if not known
  * @param {{ dryRun: boolean, login?: boolean }} setup.options
- * @param {(command: string, args: string[], how?: { show?: boolean }) => Promise<{ code: number | null, output: string, missing: boolean }>} setup.run
+ * @param {(command: string, args: string[], how?: { show?: boolean }) => Promise<{ code: number | null, answer: string, output: string, missing: boolean }>} setup.run
  * @param {(line: string) => void} setup.print
- * @param {{ versions: { node: string }, platform: string, arch: string }} [setup.machine]
+ * @param {{ versions: { node: string }, platform: string, arch: string, report?: any }} [setup.machine]
  * @param {NodeJS.ProcessEnv} [setup.env]
  */
 export async function install({ plugin, minHostVersion, addons, options, run, print, machine = process, env = process.env }) {
@@ -53,7 +53,7 @@ export async function install({ plugin, minHostVersion, addons, options, run, pr
   /** A command that changes something: said, then done (or not, in a dry run). */
   const change = async (show, ...args) => {
     print(`   $ openclaw ${args.join(" ")}`);
-    if (options.dryRun) return { code: 0, output: "" };
+    if (options.dryRun) return { code: 0, answer: "", output: "" };
     return run("openclaw", args, { show });
   };
   const must = async (args, help) => {
@@ -107,10 +107,18 @@ function checkMachine(machine, addons, print) {
   const [major] = machine.versions.node.split(".").map(Number);
   print(`   Node.js ${machine.versions.node}, ${machine.platform} ${machine.arch}`);
   if (major < 20) throw new Stop(`Node.js 20 or newer is needed; OpenClaw itself wants 22.12 or newer.`);
-  const here = `${machine.platform}-${machine.arch}`;
-  if (addons && !addons.some((addon) => addon.startsWith(here))) {
+  const here = platformName(machine);
+  if (addons && !addons.some((addon) => addon === here || addon === `${here}-msvc`)) {
     throw new Stop(`There is no addon for ${here}; there are ${addons.join(", ")}.`);
   }
+}
+
+/** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`: the plugin looks for its addon by the same names. */
+function platformName({ platform, arch, report }) {
+  if (platform !== "linux") return `${platform}-${arch}`;
+  // Without this the report looks up the names of all open connections, which takes seconds.
+  if (report) report.excludeNetwork = true;
+  return `linux-${arch}-${report?.getReport().header.glibcVersionRuntime ? "gnu" : "musl"}`;
 }
 
 async function hostVersion(openclaw, oldest) {
@@ -125,13 +133,13 @@ async function hostVersion(openclaw, oldest) {
 }
 
 async function isInstalled(openclaw) {
-  const { code, output } = await openclaw("plugins", "list", "--json");
+  const { code, answer } = await openclaw("plugins", "list", "--json");
   if (code !== 0) return false;
   try {
-    const { plugins } = JSON.parse(output.slice(output.indexOf("{")));
+    const { plugins } = JSON.parse(answer.slice(answer.indexOf("{")));
     return plugins.some(({ id }) => id === CHANNEL);
   } catch {
-    return output.includes(CHANNEL);
+    return answer.includes(CHANNEL);
   }
 }
 
@@ -147,25 +155,26 @@ async function login({ options, change, print, accounts }) {
 
 async function verify(openclaw, print) {
   const listed = await openclaw("plugins", "list", "--enabled");
-  if (!listed.output.includes(CHANNEL)) {
+  if (!listed.answer.includes(CHANNEL)) {
     throw new Stop(`OpenClaw does not list the plugin as enabled: see \`openclaw plugins doctor\`.`);
   }
   print("   the plugin is enabled");
-  const { code, output } = await openclaw("channels", "status", "--probe", "--json");
-  const accounts = code === 0 ? channelAccounts(output) : undefined;
+  const { code, answer } = await openclaw("channels", "status", "--probe", "--json");
+  const accounts = code === 0 ? channelAccounts(answer) : undefined;
   if (!accounts) {
     print("   no gateway answers; start it with `openclaw gateway` and see `openclaw channels status --probe`");
     return;
   }
+  if (accounts.length === 0) print(`   no account is logged in; run \`openclaw channels login --channel ${CHANNEL}\``);
   for (const { accountId, probe, lastError } of accounts) {
     const problem = probe?.error ?? lastError;
     print(`   account ${accountId}: ${probe?.ok ? "WeChat answers" : `not yet (${problem ?? "no probe"})`}`);
   }
 }
 
-function channelAccounts(output) {
+function channelAccounts(answer) {
   try {
-    return JSON.parse(output.slice(output.indexOf("{"))).channelAccounts?.[CHANNEL];
+    return JSON.parse(answer.slice(answer.indexOf("{"))).channelAccounts?.[CHANNEL];
   } catch {
     return undefined;
   }

@@ -6,7 +6,8 @@ import { test } from "node:test";
 
 import { install, parseArguments } from "../installer.js";
 
-const MACHINE = { versions: { node: "24.21.0" }, platform: "linux", arch: "x64" };
+const glibc = (glibcVersionRuntime) => ({ getReport: () => ({ header: { glibcVersionRuntime } }) });
+const MACHINE = { versions: { node: "24.21.0" }, platform: "linux", arch: "x64", report: glibc("2.39") };
 const NEW_HELP = "--force  --accept-capabilities";
 
 /** Plays OpenClaw: `answers[args]` is an output, a code, or both; everything else succeeds silently. */
@@ -17,7 +18,8 @@ async function play(answers = {}, { options = {}, machine = MACHINE, state = "/n
     const line = [command, ...args].join(" ").replace(/^openclaw /, "");
     ran.push(line);
     const answer = { "--version": "OpenClaw 2026.9.6", "plugins list --enabled": "openclaw-weixin", ...answers }[line] ?? "";
-    return { code: 0, missing: false, output: "", ...(typeof answer === "string" ? { output: answer } : answer) };
+    const { output = "", ...rest } = typeof answer === "string" ? { output: answer } : answer;
+    return { code: 0, missing: false, answer: output, output, ...rest };
   };
   const done = await install({
     plugin: "@x/openclaw-weixin",
@@ -76,6 +78,8 @@ test("each obstacle is one sentence that says what to do, before anything is cha
     [await play({ "--version": { code: 1, output: "needs Node 24" } }), /needs Node 24/],
     [await play({}, { machine: { ...MACHINE, versions: { node: "18.1.0" } } }), /Node\.js 20/],
     [await play({}, { machine: { ...MACHINE, platform: "aix" }, addons: ["linux-x64-gnu"] }), /no addon for aix-x64.*linux-x64-gnu/],
+    [await play({}, { machine: { ...MACHINE, arch: "arm" }, addons: ["linux-arm64-gnu"] }), /no addon for linux-arm-gnu/],
+    [await play({}, { machine: { ...MACHINE, report: glibc(undefined) }, addons: ["linux-x64-gnu"] }), /no addon for linux-x64-musl/],
   ];
   for (const [{ done, changed, said }, expected] of obstacles) {
     assert.equal(done, false);
@@ -103,6 +107,19 @@ test("the result names each account and what WeChat says", async () => {
   const { said } = await play({ "channels status --probe --json": status });
   assert.match(said, /account a: WeChat answers\n.*account b: not yet \(run the login again\)/);
   assert.match((await play({ "channels status --probe --json": { code: 1 } })).said, /no gateway answers/);
+});
+
+test("machines with an addon are let in, and a host without accounts is told the command", async () => {
+  const addons = ["linux-x64-gnu", "linux-arm64-musl", "darwin-arm64", "win32-x64-msvc"];
+  const machines = [
+    MACHINE,
+    { ...MACHINE, arch: "arm64", report: glibc(undefined) },
+    { ...MACHINE, platform: "darwin", arch: "arm64" },
+    { ...MACHINE, platform: "win32" },
+  ];
+  for (const machine of machines) assert.equal((await play({}, { machine, addons })).done, true);
+  const { said } = await play({ "channels status --probe --json": '{"channelAccounts":{"openclaw-weixin":[]}}' });
+  assert.match(said, /no account is logged in; run `openclaw channels login/);
 });
 
 test("arguments", () => {
