@@ -7,6 +7,22 @@ import { CHANNEL_ID } from "./accounts.js";
 /** JSON schema of `channels.openclaw-weixin`. */
 export const channelSchema = createRequire(import.meta.url)("./openclaw.plugin.json").channelConfigs[CHANNEL_ID].schema;
 
+/** What hosts read in the section of any channel, and in those of its accounts (seen in 2026.9.6). */
+const HOST_SETTINGS = new Set([
+  "blockStreamingCoalesce",
+  "commands",
+  "configWrites",
+  "contextVisibility",
+  "defaultAccount",
+  "dmHistoryLimit",
+  "dms",
+  "healthMonitor",
+  "heartbeatVisibility",
+  "responsePrefix",
+  "streaming",
+  "textChunkLimit",
+]);
+
 /** One sentence for each setting that is unknown or has the wrong type; they are ignored, not fatal. */
 export function configProblems(cfg) {
   const section = cfg?.channels?.[CHANNEL_ID];
@@ -27,6 +43,7 @@ function check(value, schema, path) {
     if (own) return check(member, own, `${path}.${key}`);
     if (typeof schema.additionalProperties === "object") return check(member, schema.additionalProperties, `${path}.${key}`);
     const known = Object.keys(schema.properties ?? {});
+    if (known.includes("dmPolicy") && HOST_SETTINGS.has(key)) return [];
     return known.length > 0 ? [`${path}.${key} is no setting of this plugin; known are ${known.join(", ")}.`] : [];
   });
 }

@@ -26,6 +26,12 @@ test("settings of the official plugin and ours are known", () => {
   );
 });
 
+test("what the host itself reads there is no mistake", () => {
+  const host = { healthMonitor: { enabled: false }, textChunkLimit: 2000, dmHistoryLimit: 5 };
+  assert.deepEqual(problems({ ...host, defaultAccount: "a", accounts: { a: host } }), []);
+  assert.match(problems({ quoteCache: { textChunkLimit: 1 } })[0], /quoteCache\.textChunkLimit is no setting/);
+});
+
 test("each mistake is one sentence with the place", () => {
   const [unknown] = problems({ baseURL: "https://x" });
   assert.match(unknown, /^channels\.openclaw-weixin\.baseURL is no setting of this plugin; known are name, .*baseUrl/);
