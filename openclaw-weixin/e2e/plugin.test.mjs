@@ -133,9 +133,15 @@ step("status --probe tells what the server says now", async () => {
     const { channelAccounts } = JSON.parse(answer.slice(answer.indexOf("{")));
     return channelAccounts[CHANNEL].find((known) => known.accountId === accountId(bot));
   };
-  let account = await status();
+  const phone = sim.phone(OWNER);
+  let account;
   // After a login the host starts the channel's accounts anew, once no turn runs: this may be that moment.
-  for (let tries = 5; !account.connected && tries > 0; tries -= 1) account = await status();
+  for (let tries = 0; tries < 5 && !(account?.connected && account.probe.lastPollAt); tries += 1) {
+    const mark = await phone.mark();
+    await phone.send(`/echo number ${tries}`, bot);
+    await phone.waitFor(new RegExp(`^number ${tries}$`), mark);
+    account = await status();
+  }
   assert.equal(account.configured, true);
   assert.equal(account.connected, true);
   assert.equal(account.probe.ok, true, JSON.stringify(account.probe));
