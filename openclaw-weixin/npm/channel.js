@@ -121,7 +121,12 @@ export function createChannel(api, load) {
         }
         return runAccount(ctx, { api, acquire, stateDir, currentConfig: config, log });
       },
-      logoutAccount: createLogout({ acquire, announce, isGateway: () => isGateway }),
+      logoutAccount: createLogout({
+        acquire,
+        announce,
+        isGateway: () => isGateway,
+        isListed: (accountId) => listAccountIds(stateDir()).includes(accountId),
+      }),
       ...createQrLogin({ acquire, announce, currentConfig: config }),
     },
   };

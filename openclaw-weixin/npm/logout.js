@@ -5,12 +5,13 @@
  *
  * @param {object} deps
  * @param {() => Promise<object>} deps.acquire opens the message port
+ * @param {(accountId: string) => boolean} [deps.isListed] whether it is among the accounts, whatever its file holds
  * @param {() => boolean} deps.isGateway whether this process is the gateway, which then knows
  * @param {() => Promise<void>} deps.announce makes a running gateway list its accounts anew
  */
-export function createLogout({ acquire, isGateway, announce }) {
+export function createLogout({ acquire, isGateway, announce, isListed = () => false }) {
   return async function logoutAccount({ accountId, account, runtime }) {
-    if (!account?.configured) {
+    if (!account?.configured && !isListed(accountId)) {
       runtime?.log?.(`WeChat account ${accountId} is not logged in; nothing to remove.`);
       return { cleared: false, loggedOut: true };
     }

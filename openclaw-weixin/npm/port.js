@@ -97,17 +97,20 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
       await release();
       throw error;
     }
+    const use = async (method, params) => {
+      const answer = await port.call(method, params);
+      tellIfSent(method, params, answer);
+      return answer;
+    };
     return {
+      use,
       async call(method, params) {
-        if (!released || !ANSWERS.has(method)) {
-          const answer = await port.call(method, params);
-          tellIfSent(method, params, answer);
-          return answer;
-        }
-        // The reply of a turn that has outlived its account's stop, as turns do when the host restarts in place.
+        if (!ANSWERS.has(method)) return use(method, params);
+        // A turn may outlive its account's stop, as turns do when the host restarts in place: its replies leave on the
+        // port that is open now, which stays open until they have left.
         const now = await acquire();
         try {
-          return await now.call(method, params);
+          return await now.use(method, params);
         } finally {
           await now.release();
         }

@@ -2,7 +2,7 @@
 // read it without running us.
 import { createRequire } from "node:module";
 
-import { CHANNEL_ID } from "./accounts.js";
+import { CHANNEL_ID, accountSettings, allowList, dmPolicy, settingPath } from "./accounts.js";
 
 /** JSON schema of `channels.openclaw-weixin`. */
 export const channelSchema = createRequire(import.meta.url)("./openclaw.plugin.json").channelConfigs[CHANNEL_ID].schema;
@@ -26,7 +26,19 @@ const HOST_SETTINGS = new Set([
 /** One sentence for each setting that is unknown or has the wrong type; they are ignored, not fatal. */
 export function configProblems(cfg) {
   const section = cfg?.channels?.[CHANNEL_ID];
-  return section === undefined ? [] : check(section, channelSchema, `channels.${CHANNEL_ID}`);
+  if (section === undefined) return [];
+  return [...check(section, channelSchema, `channels.${CHANNEL_ID}`), ...openForNobody(cfg)];
+}
+
+/** A policy that says open and is not, once for each place that says so. */
+function openForNobody(cfg) {
+  const accounts = cfg.channels[CHANNEL_ID]?.accounts;
+  const ids = [undefined, ...(typeOf(accounts) === "object" ? Object.keys(accounts) : [])];
+  const places = ids.flatMap((id) => {
+    const settings = accountSettings(cfg, id);
+    return dmPolicy(settings) === "open" && !allowList(settings).includes("*") ? [settingPath(cfg, id, "dmPolicy")] : [];
+  });
+  return [...new Set(places)].map((place) => `${place} is "open", which lets nobody new in unless allowFrom holds "*".`);
 }
 
 function check(value, schema, path) {

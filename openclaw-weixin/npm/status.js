@@ -65,7 +65,7 @@ export function collectStatusIssues(accounts) {
     const settings = (account.configProblems ?? []).map((message) => ({
       kind: "config",
       message,
-      fix: `Mend it with \`openclaw config set\` or \`openclaw config unset\`; until then it is ignored.`,
+      fix: "Mend it with `openclaw config set` or `openclaw config unset`.",
     }));
     return [problemOf(account), ...healthOf(account), ...settings]
       .filter(Boolean)

@@ -73,6 +73,21 @@ test("a reply that outlives its account's stop goes out on the port of the next 
   assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, true, true]);
 });
 
+test("a reply that is on its way is not cut off by its account's stop", async () => {
+  const addon = fakeAddon();
+  const port = await pool(addon)();
+  const [host] = addon.hosts;
+  let arrive;
+  host.call = () => new Promise((resolve) => (arrive = () => resolve('{"outcome":"accepted"}')));
+  const sent = port.call("send", { accountId: "a" });
+  await new Promise(setImmediate);
+  await port.release();
+  assert.equal(host.closed, false);
+  arrive();
+  assert.deepEqual(await sent, { outcome: "accepted" });
+  assert.equal(host.closed, true);
+});
+
 test("who asks while the last user lets go waits for the end of the old port", async () => {
   const addon = fakeAddon();
   const acquire = pool(addon);

@@ -32,6 +32,13 @@ test("what the host itself reads there is no mistake", () => {
   assert.match(problems({ quoteCache: { textChunkLimit: 1 } })[0], /quoteCache\.textChunkLimit is no setting/);
 });
 
+test("an open policy that lets nobody in is said", () => {
+  const said = (section) => problems(section).join();
+  assert.match(said({ dmPolicy: "open" }), /^channels\.openclaw-weixin\.dmPolicy is "open", which .* allowFrom holds "\*"/);
+  assert.match(said({ allowFrom: ["u"], accounts: { a: { dmPolicy: "open" } } }), /^channels\.openclaw-weixin\.accounts\.a\.dmPolicy is "open"/);
+  assert.equal(said({ dmPolicy: "open", allowFrom: ["*"], accounts: { a: { name: "n" } } }), "");
+});
+
 test("each mistake is one sentence with the place", () => {
   const [unknown] = problems({ baseURL: "https://x" });
   assert.match(unknown, /^channels\.openclaw-weixin\.baseURL is no setting of this plugin; known are name, .*baseUrl/);

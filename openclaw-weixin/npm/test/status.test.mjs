@@ -76,11 +76,14 @@ test("a logout of nobody says so; one that cannot be announced says what to run"
   const port = fakePort();
   const logout = createLogout({
     acquire: async () => port,
+    isListed: (id) => id === "listed",
     isGateway: () => false,
     announce: async () => Promise.reject(new Error("read-only")),
   });
   assert.equal((await logout({ accountId: "a", account: { configured: false }, runtime })).cleared, false);
   assert.deepEqual(port.calls, []);
+  // Its file is lost or damaged, and yet it is in every list.
+  assert.equal((await logout({ accountId: "listed", account: { configured: false }, runtime })).cleared, true);
   await logout({ accountId: "a", account: { configured: true }, runtime });
   assert.match(lines.join("\n"), /not logged in[^]*Logged out: account a\.[^]*read-only.*gateway restart/);
 });
