@@ -125,7 +125,11 @@ async function hostVersion(openclaw, oldest) {
   const { code, output, missing } = await openclaw("--version");
   if (missing) throw new Stop("OpenClaw is not installed, or not on PATH: run `npm install -g openclaw@latest` first.");
   const version = /\b(\d{4}\.\d+\.\d+)/.exec(output)?.[1];
-  if (code !== 0 || !version) throw new Stop(`\`openclaw --version\` failed: ${lastLines(output)}`);
+  if (code !== 0 || !version) {
+    // On Windows its shell is what misses a program, in the language of the user.
+    const help = "Mend what it names; if OpenClaw is not installed, run `npm install -g openclaw@latest` first.";
+    throw new Stop(`\`openclaw --version\` failed: ${lastLines(output)}\n${help}`);
+  }
   if (compare(version, oldest) < 0) {
     throw new Stop(`OpenClaw ${version} is too old, ${oldest} is needed: run \`npm install -g openclaw@latest\` first.`);
   }

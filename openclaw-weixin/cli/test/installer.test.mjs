@@ -74,6 +74,7 @@ test("a dry run says the commands and runs none that changes anything", async ()
 test("each obstacle is one sentence that says what to do, before anything is changed", async () => {
   const obstacles = [
     [await play({ "--version": { code: null, missing: true } }), /npm install -g openclaw@latest/],
+    [await play({ "--version": { code: 1, output: "'openclaw' is not recognized" } }), /not recognized[^]*npm install -g openclaw@latest/],
     [await play({ "--version": "2026.1.28" }), /2026\.1\.28 is too old.*npm install/],
     [await play({ "--version": { code: 1, output: "needs Node 24" } }), /needs Node 24/],
     [await play({}, { machine: { ...MACHINE, versions: { node: "18.1.0" } } }), /Node\.js 20/],
