@@ -98,7 +98,7 @@ export function defaultRoots(cfg, stateDir, agentId, temporary = hostTemporary()
 /** Where hosts since 2026.2 put what they make: the first, or the second if that is not to be trusted. */
 function hostTemporary() {
   const user = process.getuid?.();
-  return ["/tmp/openclaw", path.join(tmpdir(), user === undefined ? "openclaw" : `openclaw-${user}`)];
+  return user === undefined ? [path.join(tmpdir(), "openclaw")] : ["/tmp/openclaw", path.join(tmpdir(), `openclaw-${user}`)];
 }
 
 /** A folder that nobody else can put files into. */
