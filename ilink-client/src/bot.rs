@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::client::{Call, Client, to_json};
+use crate::client::{Call, Client, header_value, to_json};
 use crate::decode::Answer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -84,6 +84,13 @@ impl Bot {
     pub(crate) fn new(client: Client, credentials: Credentials) -> Result<Self, Error> {
         if credentials.token.is_empty() {
             return Err(Error::invalid("the bot token is empty: log in by QR code"));
+        }
+        // Better known now than at each poll.
+        if header_value("the bot token", credentials.token.expose()).is_err() {
+            let advice = "cut line ends off, or log in by QR code";
+            return Err(Error::invalid(format!(
+                "the bot token holds characters that no HTTP header can carry: {advice}"
+            )));
         }
         let base = match credentials.base_url.as_deref().filter(|url| !url.trim().is_empty()) {
             Some(url) => {

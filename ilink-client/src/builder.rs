@@ -42,7 +42,7 @@ pub struct ClientBuilder {
 
 impl ClientBuilder {
     /// Another server than [`DEFAULT_BASE_URL`]: https, or plain http on this machine. Its host is allowed
-    /// from then on.
+    /// from then on. Credentials that name a base URL of their own, as those of a login do, keep to that.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -90,7 +90,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends through your own client. Give it no redirects: `redirect::Policy::none()`.
+    /// Sends through your own client. Give it no redirects: `redirect::Policy::none()`; and its proxy and root
+    /// certificates, since those given here are for the built-in client only.
     pub fn reqwest_client(self, client: reqwest::Client) -> Self {
         self.transport(ReqwestTransport::from_client(client))
     }

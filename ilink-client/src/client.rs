@@ -90,10 +90,10 @@ impl Client {
         Login::resume(self.clone(), session)
     }
 
-    /// A client with credentials.
+    /// A client with credentials. The base URL that they name, from the login, comes before the client's own.
     ///
     /// # Errors
-    /// If the credentials name a base URL whose host is not allowed (field note 28).
+    /// If the credentials name a base URL whose host is not allowed (field note 28), or their token cannot be one.
     pub fn bot(&self, credentials: Credentials) -> Result<Bot, Error> {
         Bot::new(self.clone(), credentials)
     }

@@ -75,6 +75,9 @@ pub(crate) fn repair(text: &str) -> Option<String> {
 
 fn status_error(status: StatusCode, text: &str) -> Error {
     let advice = match status.as_u16() {
+        400 => {
+            "the server does not understand the request: check its arguments (ids, text, cursor) and the base URL"
+        }
         401 | 403 => "access refused: check the token and the base URL",
         404 => "not found: check the base URL",
         408 | 504 | 524 => "the gateway gave up waiting: try again",

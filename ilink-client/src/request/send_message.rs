@@ -8,7 +8,7 @@ use crate::endpoint::SEND_MESSAGE;
 use crate::error::Error;
 use crate::id::{ClientId, ContextToken, MessageId, RunId, UserId};
 use crate::retry::RetryPolicy;
-use crate::wire::{MessageItem, MessageState, MessageType, WeixinMessage, request, response};
+use crate::wire::{ItemKind, MessageItem, MessageState, MessageType, WeixinMessage, request, response};
 
 /// Sends one message of one item (protocol §5).
 ///
@@ -48,15 +48,14 @@ impl<'a> SendMessage<'a> {
     }
 
     /// The context token of the user's newest message. Without one, messages tend not to arrive
-    /// (field note 4).
-    pub fn context_token(mut self, token: impl Into<ContextToken>) -> Self {
-        self.message.context_token = Some(token.into());
-        self
+    /// (field note 4). An empty one is none.
+    pub fn context_token(self, token: impl Into<ContextToken>) -> Self {
+        self.reply_context(Some(token.into()))
     }
 
     /// As [`context_token`](Self::context_token), if there is one.
     pub fn reply_context(mut self, token: Option<ContextToken>) -> Self {
-        self.message.context_token = token;
+        self.message.context_token = token.filter(|token| !token.is_empty());
         self
     }
 
@@ -87,6 +86,14 @@ impl<'a> SendMessage<'a> {
     async fn send(self) -> Result<Sent, Error> {
         if self.message.to_user_id.as_ref().is_none_or(UserId::is_empty) {
             return Err(Error::invalid("the receiver is empty: give the user id that came with a message"));
+        }
+        if self.message.client_id.as_ref().is_none_or(ClientId::is_empty) {
+            return Err(Error::invalid("the client id is empty: leave it out to have one made"));
+        }
+        let items = self.message.item_list.as_deref().unwrap_or_default();
+        if items.iter().any(|item| matches!(item.kind(), ItemKind::Text(text) if text.text.as_deref().unwrap_or_default().is_empty()))
+        {
+            return Err(Error::invalid("the text is empty: there is nothing to send"));
         }
         let body = request::SendMessage { msg: &self.message, base_info: self.bot.client().base_info() };
         let mut call = self.bot.call(&SEND_MESSAGE, &body)?;

@@ -78,6 +78,7 @@ fn mistakes_are_named() {
     let client = Client::new().unwrap();
     let mut mistake = |credentials| seen.push(client.bot(credentials).unwrap_err().to_string());
     mistake(Credentials::new("b@im.bot", ""));
+    mistake(Credentials::new("b@im.bot", "CANARY\nof two lines"));
     mistake(Credentials::new("b@im.bot", "token").base_url("https://evil.example/?CANARY"));
     mistake(Credentials::new("b@im.bot", "token").base_url("http://127.0.0.1:8080"));
     mistake(Credentials::new("b@im.bot", "token").base_url("nonsense"));
@@ -92,4 +93,29 @@ fn hosts_can_be_allowed_by_name() {
         client.bot(Credentials::new("b@im.bot", "token").base_url(url)).unwrap();
     }
     client.bot(Credentials::new("b@im.bot", "token").base_url("https://corp.example.evil")).unwrap_err();
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_said_before_it_leaves() {
+    let simulator = ilink_fixtures::Simulator::builder().in_process();
+    let info = simulator.add_bot(ilink_fixtures::DEFAULT_USER);
+    let transport = crate::in_process::InProcess(simulator.clone());
+    let client =
+        Client::builder().base_url(crate::in_process::BASE_URL).transport(transport).build().unwrap();
+    let bot = client.bot(Credentials::new(info.bot_id.as_str(), info.token.as_str())).unwrap();
+    let user = ilink_fixtures::DEFAULT_USER;
+
+    let mut seen = Vec::new();
+    for send in
+        [bot.send_text("", "hello"), bot.send_text(user, ""), bot.send_text(user, "hello").client_id("")]
+    {
+        seen.push(send.await.unwrap_err().to_string());
+    }
+    assert_eq!(simulator.requests().len(), 0, "nothing left");
+    seen.push(bot.get_updates("a cursor of another server").await.unwrap_err().to_string());
+    insta::assert_snapshot!(seen.join("\n"));
+
+    // A message without a context token is answered without one.
+    bot.send_text(user, "hello").context_token("").await.unwrap();
+    bot.send_text(user, "hello").reply_context(Some("".into())).await.unwrap();
 }
