@@ -71,6 +71,12 @@ impl Error {
         self
     }
 
+    /// The same failure, said better by one who knows more.
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.0.detail = detail;
+        self
+    }
+
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self

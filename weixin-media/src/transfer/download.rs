@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 use super::Media;
 use super::body::OnProgress;
 use super::cdn::CdnOpener;
-use super::fetch::{Fetch, truncated};
+use super::fetch::{Fetch, too_large, truncated};
 use super::incoming::MediaRef;
 use super::policy::{Progress, TransferPolicy};
 use super::sink::{Decoded, Decoder, Sink, unwritable};
@@ -81,8 +81,8 @@ impl<'a> Download<'a> {
         Ok(plan.run(sink).await?.0.size)
     }
 
-    /// Into a file: under a temporary name (mode 0600) in the same folder, renamed when all is well. An existing
-    /// file is replaced; a partial one is never left behind.
+    /// Into a file: under a temporary name (mode 0600) in the same folder, which has to exist, renamed when all is
+    /// well. An existing file is replaced; a partial one is never left behind.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved, Error> {
         let path = path.as_ref().to_owned();
         let plan = self.plan()?;
@@ -125,6 +125,7 @@ impl<'a> Download<'a> {
             policy: &self.media.policy,
             key,
             max,
+            max_size: self.max_size,
             size: from.size().filter(|_| self.check_digest),
             md5: from.md5().filter(|_| self.check_digest),
             on_progress: self.on_progress.clone(),
@@ -142,7 +143,10 @@ struct Plan<'a> {
     opener: CdnOpener<'a>,
     policy: &'a TransferPolicy,
     key: Option<MediaKey>,
+    /// The most bytes that may come: those of the ciphertext, if it is encrypted.
     max: u64,
+    /// The most bytes of plaintext.
+    max_size: u64,
     size: Option<u64>,
     md5: Option<[u8; 16]>,
     on_progress: Option<OnProgress>,
@@ -158,6 +162,7 @@ impl Plan<'_> {
             opener: &self.opener,
             policy: self.policy,
             max: self.max,
+            allowed: self.max_size,
             expected: self.size.map(|size| if self.key.is_some() { encrypted_size(size) } else { size }),
             encrypted: self.key.is_some(),
             on_progress: self.on_progress,
@@ -165,6 +170,10 @@ impl Plan<'_> {
         };
         fetch.run(&mut sink).await?;
         let (decoded, bytes) = sink.finish(self.md5).await?;
+        // The padding hides up to 15 bytes.
+        if decoded.size > self.max_size {
+            return Err(too_large(&self.opener.url, self.max_size));
+        }
         match self.size {
             Some(size) if decoded.size < size => {
                 Err(truncated(format!("the media has {} bytes where the message says {size}", decoded.size)))

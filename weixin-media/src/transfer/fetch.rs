@@ -29,6 +29,8 @@ pub(super) struct Fetch<'a> {
     pub(super) policy: &'a TransferPolicy,
     /// Most bytes on the wire.
     pub(super) max: u64,
+    /// The same as the user gave it, in bytes of plaintext.
+    pub(super) allowed: u64,
     /// Bytes on the wire by what the message says, for a server that does not announce any.
     pub(super) expected: Option<u64>,
     /// Encrypted: goes on at block boundaries, and is whole blocks.
@@ -116,7 +118,7 @@ impl Fetch<'_> {
             ));
         }
         if received > self.max {
-            return Err(too_large(url, self.max));
+            return Err(too_large(url, self.allowed));
         }
         sink.push(chunk).await?;
         self.state.received = received;
@@ -158,7 +160,7 @@ impl Fetch<'_> {
     fn announce(&mut self, url: &Url, total: Option<u64>) -> Result<(), Error> {
         let Some(total) = total else { return Ok(()) };
         if total > self.max {
-            return Err(too_large(url, self.max));
+            return Err(too_large(url, self.allowed));
         }
         if let Some(known) = self.state.total.filter(|known| *known != total && self.state.received > 0) {
             let detail = format!("{} now offers {total} bytes, and {known} before: other media", host(url));
@@ -175,9 +177,9 @@ fn content_length(answer: &reqwest::Response) -> Option<u64> {
     header.and_then(|value| value.to_str().ok()?.trim().parse().ok()).or_else(|| answer.content_length())
 }
 
-fn too_large(url: &Url, max: u64) -> Error {
+pub(super) fn too_large(url: &Url, allowed: u64) -> Error {
     let detail =
-        format!("{} sends more than the allowed {max} bytes: raise the limit if you want it", host(url));
+        format!("{} sends more than the allowed {allowed} bytes: raise the limit if you want it", host(url));
     Error::new(ErrorKind::TooLarge, detail)
 }
 

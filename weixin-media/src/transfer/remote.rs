@@ -202,13 +202,16 @@ impl RemoteDownload<'_> {
     }
 
     async fn run(&self, sink: &mut Sink<'_>) -> Result<String, Error> {
-        let url = Url::parse(self.url.trim())
-            .map_err(|error| Error::invalid(format!("the media URL is none: {error}")))?;
+        let url = Url::parse(self.url.trim()).map_err(|error| {
+            let advice = "it has to begin with https:// and a host";
+            Error::invalid(format!("the media URL is not valid ({error}): {advice}"))
+        })?;
         let opener = RemoteOpener { remote: self.remote, url, name: watch::Sender::new(None) };
         let fetch = Fetch {
             opener: &opener,
             policy: &self.remote.policy,
             max: self.max_size,
+            allowed: self.max_size,
             expected: None,
             encrypted: false,
             on_progress: None,

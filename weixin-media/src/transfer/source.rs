@@ -83,7 +83,9 @@ impl Source {
             }
             Kind::Path(path) => {
                 let path = path.clone();
-                blocking(move |alive| scan_file(&path, &alive)).await
+                let name = path.display().to_string();
+                let scan = blocking(move |alive| scan_file(&path, &alive)).await;
+                scan.map_err(|error| error.with_detail(format!("{name} cannot be read for the upload")))
             }
             Kind::Reader(shared) => scan_reader(shared).await,
         }

@@ -127,3 +127,21 @@ async fn a_voice_message_is_what_an_agent_can_hear() {
     }
     assert_eq!(DEFAULT_USER, lab.phone().user_id());
 }
+
+#[tokio::test]
+async fn the_limit_is_one_of_plaintext_and_the_error_names_it() {
+    let lab = Lab::new().await;
+    for size in [10, 1_000] {
+        lab.phone().send_file("a.bin", noise(size));
+        let mut item = lab.received().await;
+        // A message that says no size, as those of images do.
+        let file = item.file_item.as_mut().unwrap();
+        (file.len, file.md5) = (None, None);
+        let from = MediaRef::of(&item).unwrap();
+        let error = lab.media.download(&from).max_size(3).to_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert!(error.to_string().contains("more than the allowed 3 bytes"), "{error}");
+        let whole = lab.media.download(&from).max_size(size as u64).to_bytes().await.unwrap();
+        assert_eq!(whole.len(), size);
+    }
+}
