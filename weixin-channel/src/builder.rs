@@ -87,7 +87,8 @@ impl Default for ChannelBuilder {
 }
 
 impl ChannelBuilder {
-    /// The OpenClaw state folder to work in; without it, the one of the [environment](StateDir::from_env).
+    /// The state folder to work in; without it, the one of the [environment](StateDir::from_env), which OpenClaw uses
+    /// too (`~/.openclaw`).
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state = Some(StateDir::new(dir));
         self
@@ -141,7 +142,16 @@ impl ChannelBuilder {
         self
     }
 
-    /// Sends through something else than reqwest.
+    /// Sends through something else than reqwest; or through a proxy of your own, instead of the environment's:
+    ///
+    /// ```no_run
+    /// # fn run(proxy: ilink_client::reqwest::Proxy) -> Result<(), weixin_channel::Error> {
+    /// # use weixin_channel::{Channel, ilink_client};
+    /// let client = ilink_client::Client::builder().proxy(proxy).build()?;
+    /// let channel = Channel::builder().transport(client.transport().clone());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -183,7 +193,9 @@ impl ChannelBuilder {
     /// # Errors
     /// If the state folder cannot be written, the journal cannot be opened, or a setting is unusable.
     pub fn build(self) -> Result<(Channel, Deliveries), Error> {
-        let state = self.state.or_else(StateDir::from_env).ok_or(Error::NoStateDir)?;
+        let state = self.state.or_else(StateDir::from_env);
+        // Else an empty setting would make the current folder one.
+        let state = state.filter(|state| !state.root().as_os_str().is_empty()).ok_or(Error::NoStateDir)?;
         state.prepare()?;
         let store = match self.store {
             Some(store) => store,

@@ -197,8 +197,8 @@ impl Channel {
         self.inner.store.dead_letters(id).await
     }
 
-    /// Puts a dead letter back: it is delivered as if it were new, behind what its user has written since. False if
-    /// there is no such dead letter.
+    /// Puts the dead letter with this [`entry.id`](crate::store::Entry::id) back: it is delivered as if it were new, behind
+    /// what its user has written since. False if there is no such dead letter.
     ///
     /// # Errors
     /// If the journal cannot be written.
@@ -220,7 +220,8 @@ impl Channel {
         self.inner.store.ledger(id, user).await
     }
 
-    /// How an account is doing.
+    /// How an account is doing. One that was not started in this process is stopped, and its counts are 0 whatever the
+    /// journal holds.
     #[must_use]
     pub fn status(&self, id: &AccountId) -> AccountStatus {
         let slot = self.inner.slots.get(id);

@@ -152,6 +152,11 @@ impl fmt::Display for Error {
                 path.display(),
                 kept.display()
             ),
+            Self::Store(error) if is_damaged(error.as_ref()) => write!(
+                f,
+                "the journal, openclaw-weixin/channel.sqlite in the state folder, is damaged ({error}): move it away and \
+                 start again; what it held and was not handled is lost"
+            ),
             Self::Store(error) => {
                 write!(f, "the journal failed ({error}); check the free space of the state folder")
             }
@@ -163,6 +168,9 @@ impl fmt::Display for Error {
             }
             Self::Locked { account, holder } => {
                 write!(f, "account {account} is in use by another process ({holder}): stop that one first")
+            }
+            Self::NoContext { account, user } if user.is_empty() => {
+                write!(f, "the user is empty: name one who has written to account {account}")
             }
             Self::NoContext { account, user } => write!(
                 f,
@@ -186,6 +194,12 @@ impl fmt::Display for Error {
             Self::NoStateDir => f.write_str("no state folder: give one, or set OPENCLAW_STATE_DIR"),
         }
     }
+}
+
+fn is_damaged(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// The server's own words; its refusals look alike (field note 2).

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::account::AccountConfig;
 use crate::builder::ChannelBuilder;
 use crate::channel::Channel;
-use crate::delivery::Delivery;
+use crate::delivery::{Deliveries, Delivery};
 use crate::error::Error;
 use crate::inbound::Inbound;
 use crate::outbound::{Reply, SendReport, Turn};
@@ -66,39 +66,84 @@ impl ChannelBuilder {
     /// one user come one at a time; users do not wait for each other.
     ///
     /// Runs until it is dropped; with `tokio::select!` and `tokio::signal::ctrl_c`, for instance. What was not
-    /// acknowledged then comes again at the next start.
+    /// acknowledged then comes again at the next start. What goes wrong meanwhile is said through `tracing`: subscribe to
+    /// it. A program that also wants [status events](Channel::status_events), or to log in, takes the parts:
+    /// [`build`](Self::build), [`Channel::reconcile`], [`Deliveries::handle`].
     ///
     /// # Errors
-    /// As [`build`](Self::build); [`Error::NoAccounts`] if nobody is logged in.
+    /// As [`build`](Self::build); [`Error::NoAccounts`] if nobody is logged in; why the first account cannot be started,
+    /// [`Error::Locked`] for instance, if none can.
     pub async fn run<H, F, E>(self, handler: H) -> Result<(), Error>
     where
         H: Fn(Inbound, Responder) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let (channel, mut deliveries) = self.build()?;
-        channel.reconcile(|_| AccountConfig::default()).await?;
-        if channel.accounts()?.is_empty() {
-            return Err(Error::NoAccounts);
+        let (channel, deliveries) = self.build()?;
+        let started = channel.start_wanted(|_| AccountConfig::default()).await?;
+        if !started.iter().any(Result::is_ok) {
+            return Err(started.into_iter().find_map(Result::err).unwrap_or(Error::NoAccounts));
         }
+        let look = async {
+            let mut look = interval(RECONCILE);
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                look.tick().await;
+                if let Err(error) = channel.reconcile(|_| AccountConfig::default()).await {
+                    tracing::warn!(%error, "the accounts could not be looked at");
+                }
+            }
+        };
+        tokio::select! {
+            () = deliveries.handle(handler) => {}
+            () = look => {}
+        }
+        Ok(())
+    }
+}
+
+impl Deliveries {
+    /// Gives each message to a handler, as [`ChannelBuilder::run`] does, for as long as the channel lives: for programs
+    /// that start the accounts themselves.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), weixin_channel::Error> {
+    /// use weixin_channel::{AccountConfig, Channel, Error, Inbound, Responder};
+    ///
+    /// let (channel, deliveries) = Channel::builder().build()?;
+    /// let mut events = channel.status_events();
+    /// channel.reconcile(|_| AccountConfig::default()).await?;
+    /// let echo = async |message: Inbound, reply: Responder| {
+    ///     reply.send(format!("echo: {}", message.text)).await.map(drop)
+    /// };
+    /// let status = async {
+    ///     while let Ok(status) = events.recv().await {
+    ///         println!("{} is {}", status.account, status.state.as_str());
+    ///     }
+    /// };
+    /// tokio::join!(deliveries.handle(echo), status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn handle<H, F, E>(mut self, handler: H)
+    where
+        H: Fn(Inbound, Responder) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
         let handler = Arc::new(handler);
         // Dropped with this future, and with it all that is being handled.
         let mut handling = tokio::task::JoinSet::new();
-        let mut look = interval(RECONCILE);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                Some(delivery) = deliveries.next() => {
-                    handling.spawn(handle(delivery, handler.clone()));
-                }
+                delivery = self.next() => match delivery {
+                    Some(delivery) => drop(handling.spawn(handle(delivery, handler.clone()))),
+                    None => break,
+                },
                 Some(_) = handling.join_next() => {}
-                _ = look.tick() => {
-                    if let Err(error) = channel.reconcile(|_| AccountConfig::default()).await {
-                        tracing::warn!(%error, "the accounts could not be looked at");
-                    }
-                }
             }
         }
+        while handling.join_next().await.is_some() {}
     }
 }
 

@@ -16,6 +16,14 @@ impl Channel {
     /// # Errors
     /// If the accounts cannot be listed.
     pub async fn reconcile(&self, config: impl Fn(&AccountId) -> AccountConfig) -> Result<(), Error> {
+        self.start_wanted(config).await.map(drop)
+    }
+
+    /// The same; what became of each account.
+    pub(crate) async fn start_wanted(
+        &self,
+        config: impl Fn(&AccountId) -> AccountConfig,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
         let wanted: Vec<AccountId> = self.accounts()?.into_iter().map(|account| account.id).collect();
         let known: HashSet<&AccountId> = wanted.iter().collect();
         for (id, slot) in self.slots().all() {
@@ -24,16 +32,19 @@ impl Channel {
                 self.retired(&id).await;
             }
         }
+        let mut results = Vec::new();
         for id in &wanted {
-            if let Err(error) = self.start(id, config(id)).await {
+            let result = self.start(id, config(id)).await;
+            if let Err(error) = &result {
                 let message = error.to_string();
                 if self.status(id).last_error.as_ref() != Some(&message) {
                     tracing::warn!(account = %id, %error, "the account was not started");
                 }
                 self.update_status(id, |status| status.last_error = Some(message));
             }
+            results.push(result);
         }
-        Ok(())
+        Ok(results)
     }
 
     /// A stopped account that is no longer in the state folder needs no keys of what was handled, and nothing here once

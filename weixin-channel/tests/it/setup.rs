@@ -34,7 +34,16 @@ async fn mistakes_are_named() {
         Channel::builder().state_dir(lab.folder.path()).base_url("http://example.com").build().unwrap_err(),
     ));
 
+    seen.push(message(lab.builder().state_dir("").build().unwrap_err()));
+    let other = tempfile::tempdir().unwrap();
+    let journal = other.path().join("openclaw-weixin/channel.sqlite");
+    std::fs::create_dir_all(journal.parent().unwrap()).unwrap();
+    std::fs::write(&journal, "no database, whatever its name says").unwrap();
+    let error = lab.builder().state_dir(other.path()).build().unwrap_err();
+    seen.push(message(error).replace(&other.path().display().to_string(), "OTHER"));
+
     let (channel, _deliveries) = lab.builder().build().unwrap();
+    seen.push(message(channel.send(&lab.account, "", "hello").await.unwrap_err()));
     let nobody = weixin_channel::AccountId::new("nobody");
     seen.push(message(channel.start(&nobody, AccountConfig::default()).await.unwrap_err()));
 
@@ -56,6 +65,19 @@ async fn an_account_that_another_process_has_is_not_started() {
     let (two, _more) = lab.builder().build().unwrap();
     let error = two.start(&lab.account, AccountConfig::default()).await.unwrap_err();
     assert_eq!(error.code(), "account-locked");
+}
+
+/// A program without a log has no other way to learn it.
+#[tokio::test(start_paused = true)]
+async fn a_program_none_of_whose_accounts_can_start_ends_with_the_reason() {
+    let mut lab = Lab::new();
+    let (_one, _deliveries) = lab.start().await;
+    let run = |lab: &Lab| lab.builder().run(async |_, _| Ok::<(), Error>(()));
+    let ended = tokio::time::timeout(crate::PATIENCE, run(&lab)).await.expect("it said nothing");
+    assert_eq!(ended.unwrap_err().code(), "account-locked");
+    // With one that can, it runs.
+    lab.add_account("o9cq8Another0001@im.wechat");
+    assert!(tokio::time::timeout(crate::PATIENCE, run(&lab)).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
