@@ -91,8 +91,8 @@ impl<'a> SendMessage<'a> {
             return Err(Error::invalid("the client id is empty: leave it out to have one made"));
         }
         let items = self.message.item_list.as_deref().unwrap_or_default();
-        if items.iter().any(|item| matches!(item.kind(), ItemKind::Text(text) if text.text.as_deref().unwrap_or_default().is_empty()))
-        {
+        let is_empty = |item: &MessageItem| matches!(item.kind(), ItemKind::Text(text) if text.text.as_deref().is_none_or(str::is_empty));
+        if items.iter().any(is_empty) {
             return Err(Error::invalid("the text is empty: there is nothing to send"));
         }
         let body = request::SendMessage { msg: &self.message, base_info: self.bot.client().base_info() };
