@@ -161,16 +161,24 @@ step("a logout stops the account and forgets it; the other one goes on", async (
   await converse(sim.phone(OWNER), bot, "hello after the logout");
 });
 
-step("stops cleanly on SIGTERM, leaves nothing behind, and starts again", async () => {
-  const { code, signal, ms } = await host.stopGateway();
+step("SIGTERM in the middle of a turn: stops cleanly, leaves nothing behind, and each message gets one answer", async () => {
+  const phone = sim.phone(OWNER);
+  const mark = await phone.mark();
+  const release = model.hold();
+  const asked = model.asked();
+  await phone.send("half done", bot);
+  await asked;
+  const stopping = host.stopGateway();
+  release();
+  const { code, signal, ms } = await stopping;
   console.log(`stopped after ${ms} ms`);
   assert.deepEqual({ code, signal }, { code: 0, signal: null });
   assert.deepEqual(host.leftovers(), []);
-  const phone = sim.phone(OWNER);
-  const mark = await phone.mark();
   await phone.send("written while it was down", bot);
   await host.startGateway();
   await phone.waitFor(/reply \d+: written while it was down/, mark);
+  const texts = await phone.texts(mark);
+  assert.equal(texts.filter((text) => text.includes("half done")).length, 1, JSON.stringify(texts));
   await host.stopGateway();
   assert.deepEqual(host.leftovers(), []);
 });

@@ -1,12 +1,12 @@
 // What happens inside a turn of the agent on a real OpenClaw: hints, tools, blocks, heartbeats, other plugins' hooks.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { CHANNEL } from "./host.mjs";
-import { OWNER, accountId, converse, openStage } from "./stage.mjs";
+import { OWNER, PICTURE, accountId, converse, openStage } from "./stage.mjs";
 
 const stage = await openStage({ env: (folder) => ({ HOOKS_PROBE_FILE: path.join(folder, "hooks.jsonl") }) });
 const { folder, host, model, sim } = stage;
@@ -79,6 +79,23 @@ stage.step("an answer comes in blocks where the config wants it, whole and in or
   assert.equal(texts.join("").replace(/\s/g, ""), `${story}THE END`.replace(/\s/g, ""));
   assert.ok(texts.length > Math.ceil(story.length / 4000) && texts.length <= 10, `${texts.map(({ length }) => length)}`);
   await reconfigure(`channels.${CHANNEL}.blockStreaming`, "false");
+});
+
+stage.step("an answer brings a file of the agent's workspace, and none from elsewhere", async () => {
+  writeFileSync(path.join(folder, "workspace", "chart.png"), PICTURE);
+  writeFileSync(path.join(folder, "private.png"), PICTURE);
+  const mark = await phone.mark();
+  model.answers.push("Here it is.\nMEDIA:chart.png");
+  await phone.send("show me the chart", bot);
+  await phone.waitFor(/^Here it is\.$/, mark);
+  await phone.waitFor(/^/, mark, "image");
+  const before = (await phone.chat()).length;
+  const next = await phone.mark();
+  model.answers.push(`And this.\nMEDIA:${path.join(folder, "private.png")}`);
+  await phone.send("and the other one", bot);
+  await phone.waitFor(/And this\./, next);
+  await converse(phone, bot, "that was all");
+  assert.ok(!(await phone.chat()).slice(before).some(({ from_bot, kind }) => from_bot && kind === "image"));
 });
 
 stage.step("the end of an answer that takes too many sends waits for the next message where the config wants it", async () => {

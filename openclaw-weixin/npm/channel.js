@@ -17,6 +17,7 @@ import { bumpConfig, createQrLogin, loginOnTerminal } from "./login.js";
 import { createLogout } from "./logout.js";
 import { createOutbound } from "./outbound.js";
 import { createPortPool } from "./port.js";
+import { agentWorkspace, defaultRoots } from "./roots.js";
 import { channelSchema, configProblems } from "./settings.js";
 import { messageToolHints } from "./hints.js";
 import { collectStatusIssues, createProbe, statusPatch } from "./status.js";
@@ -31,6 +32,8 @@ export function createChannel(api, load) {
   const stateDir = () => resolveStateDir(api.runtime);
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const config = () => currentConfig(api);
+  const roots = (cfg, /** @type {string | undefined} */ agentId) =>
+    defaultRoots({ stateDir: stateDir(), workspaceOf: (id) => agentWorkspace(api, cfg, id) }, cfg, agentId);
   // For `channels status`; some hosts note some of their sends themselves.
   const onSent = (accountId) =>
     api.runtime?.channel?.activity?.record?.({ channel: CHANNEL_ID, accountId, direction: "outbound" });
@@ -89,7 +92,7 @@ export function createChannel(api, load) {
     },
     // Older declarations know other members only.
     heartbeat: /** @type {any} */ (createHeartbeat({ acquire, stateDir })),
-    outbound: createOutbound({ acquire, stateDir, currentConfig: config }),
+    outbound: createOutbound({ acquire, stateDir, currentConfig: config, roots }),
     status: {
       defaultRuntime: { accountId: "default", running: false, lastError: null },
       probeAccount: createProbe({ acquire }),
@@ -119,7 +122,7 @@ export function createChannel(api, load) {
           if (!reported.has(problem)) log.warn(`openclaw-weixin: ${problem}`);
           reported.add(problem);
         }
-        return runAccount(ctx, { api, acquire, stateDir, currentConfig: config, log });
+        return runAccount(ctx, { api, acquire, roots, currentConfig: config, log });
       },
       logoutAccount: createLogout({
         acquire,
@@ -138,7 +141,7 @@ function describeAccount(account) {
 }
 
 /** Runs one account until its signal is aborted. */
-async function runAccount(ctx, { api, acquire, stateDir, currentConfig, log: fallbackLog }) {
+async function runAccount(ctx, { api, acquire, roots, currentConfig, log: fallbackLog }) {
   const { accountId, account, abortSignal: signal } = ctx;
   const log = ctx.log ?? fallbackLog;
   const helpers = channelRuntime(ctx, api);
@@ -153,7 +156,7 @@ async function runAccount(ctx, { api, acquire, stateDir, currentConfig, log: fal
     opening.then((late) => late.release()).catch(() => {});
     return;
   }
-  const deps = { port, account, channelRuntime: helpers, currentConfig, stateDir, signal, log };
+  const deps = { port, account, channelRuntime: helpers, currentConfig, roots, signal, log };
   const unlisten = port.listen(accountId, {
     inbound: (event) => {
       // First: whatever the host's status table does, the message is handled.

@@ -1,6 +1,6 @@
 // Media between WeChat and the host: files that the addon has fetched go into the host's media store, and what the
 // host sends comes from its store, its workspaces, or a URL.
-import { lstatSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -74,42 +74,6 @@ export function outboundSource(named, roots) {
     if (real && roots.some((root) => isBelow(real, realpath(root))) && statSync(real).isFile()) return { path: real };
   }
   throw new Error(`${file} is not sent: there is no such file in the folders that this agent may send from (${roots.join(", ")}).`);
-}
-
-/**
- * Where files may come from when the host does not say: its media store, its temporary folder, where it makes speech,
- * and the agent's workspace, as hosts choose it; without an agent, all of theirs.
- *
- * @param {any} cfg
- * @param {string} stateDir
- * @param {string} [agentId]
- * @param {string[]} [temporary]
- */
-export function defaultRoots(cfg, stateDir, agentId, temporary = hostTemporary()) {
-  const named = (folder) => typeof folder === "string" && folder.trim() !== "";
-  const listed = Array.isArray(cfg?.agents?.list) ? cfg.agents.list.filter((agent) => typeof agent?.id === "string") : [];
-  const shared = [path.join(stateDir, "workspace"), cfg?.agents?.defaults?.workspace].filter(named);
-  const own = ({ id, workspace }) => (named(workspace) ? workspace : path.join(stateDir, `workspace-${id}`));
-  const agent = listed.find(({ id }) => id.toLowerCase() === agentId?.toLowerCase()) ?? { id: agentId };
-  const alone = agentId ? [...(named(agent.workspace) ? [] : shared), own(agent)] : [...shared, ...listed.map(own)];
-  return [path.join(stateDir, "media"), ...temporary.filter(isOurs), ...alone];
-}
-
-/** Where hosts since 2026.2 put what they make: the first, or the second if that is not to be trusted. */
-function hostTemporary() {
-  const user = process.getuid?.();
-  return user === undefined ? [path.join(tmpdir(), "openclaw")] : ["/tmp/openclaw", path.join(tmpdir(), `openclaw-${user}`)];
-}
-
-/** A folder that nobody else can put files into. */
-function isOurs(folder) {
-  try {
-    const stats = lstatSync(folder);
-    if (!stats.isDirectory()) return false;
-    return process.platform === "win32" || (stats.uid === process.getuid?.() && (stats.mode & 0o022) === 0);
-  } catch {
-    return false;
-  }
 }
 
 function realpath(file) {

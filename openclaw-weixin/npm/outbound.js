@@ -1,6 +1,6 @@
 // Sends that the host asks for (CLI, cron, message tool), and what they share with the replies of a turn.
 import { CHANNEL_ID, listAccountIds, normalizeAccountId, normalizeUserId } from "./accounts.js";
-import { defaultRoots, outboundSource } from "./media.js";
+import { outboundSource } from "./media.js";
 
 /**
  * Sends a payload: its text, then all that it attaches. Words that go with a file that may not be sent still arrive.
@@ -37,14 +37,14 @@ export function mediaOf({ mediaUrl, mediaUrls }) {
   return [...new Set([...(mediaUrls ?? []), mediaUrl ?? ""].filter((named) => typeof named === "string" && named.trim()))];
 }
 
-/** The host's outbound adapter. `acquire` opens the message port. */
-export function createOutbound({ acquire, stateDir, currentConfig }) {
+/** The host's outbound adapter. `acquire` opens the message port; `roots` are for hosts that name none. */
+export function createOutbound({ acquire, stateDir, currentConfig, roots: defaultRoots }) {
   /**
    * @param {{ to: string, text: string, accountId?: string | null, mediaUrl?: string, cfg?: any,
    *   mediaLocalRoots?: readonly string[], forceDocument?: boolean }} ctx
    */
   async function deliver(ctx) {
-    const roots = () => ctx.mediaLocalRoots ?? defaultRoots(ctx.cfg ?? currentConfig(), stateDir());
+    const roots = () => ctx.mediaLocalRoots ?? defaultRoots(ctx.cfg ?? currentConfig());
     return withTarget({ acquire, stateDir }, ctx, async (port, target) => {
       const sent = await sendPayload(port, target, ctx, roots, ctx.forceDocument === true);
       // Some servers accept a message without naming it; an id is never invented.

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import { CHANNEL_ID, accountSettings } from "./accounts.js";
 import { runReplyTurn } from "./host.js";
-import { defaultRoots, mediaContext, saveInboundMedia } from "./media.js";
+import { mediaContext, saveInboundMedia } from "./media.js";
 import { mediaOf, sendPayload } from "./outbound.js";
 import { turnTyping } from "./typing.js";
 
@@ -59,7 +59,7 @@ export async function runTurn(cfg, { deliveryId, message }, access, deps) {
     buildContext(message, account, route, access.commands, media),
   );
   const { blockStreaming, replyProgressMessages } = accountSettings(cfg, accountId);
-  const sender = createReplySender({ port, accountId, to: message.from, roots: () => defaultRoots(cfg, deps.stateDir(), route.agentId) });
+  const sender = createReplySender({ port, accountId, to: message.from, roots: () => deps.roots(cfg, route.agentId) });
   try {
     await runReplyTurn(channelRuntime, {
       cfg,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { buildContext } from "../turn.js";
-import { defaultRoots, mediaContext, outboundSource, saveInboundMedia } from "../media.js";
+import { mediaContext, outboundSource, saveInboundMedia } from "../media.js";
 import { fakeLog, fakePort } from "./fakes.mjs";
 
 let folder;
@@ -38,26 +38,6 @@ test("what is no regular file is not sent: opening a pipe would hold up the turn
   assert.throws(() => outboundSource("sub", [folder]), /is not sent/);
   if (process.platform === "win32") return;
   assert.throws(() => outboundSource("null", ["/dev"]), /is not sent/);
-});
-
-test("without the host's word files come from its media store and the workspaces", () => {
-  const cfg = { agents: { defaults: { workspace: "/w" }, list: [{ id: "a", workspace: "/a" }, { id: "b" }] } };
-  const roots = (agent) => defaultRoots(cfg, "/state", agent, []).map((name) => name.replaceAll(path.sep, "/"));
-  assert.deepEqual(roots(), ["/state/media", "/state/workspace", "/w", "/a", "/state/workspace-b"]);
-  // An agent's answer holds no file of another agent.
-  assert.deepEqual(roots("A"), ["/state/media", "/a"]);
-  assert.deepEqual(roots("b"), ["/state/media", "/state/workspace", "/w", "/state/workspace-b"]);
-  assert.deepEqual(roots("main"), ["/state/media", "/state/workspace", "/w", "/state/workspace-main"]);
-});
-
-test("the host's own temporary folder, where it makes speech, is one more; a stranger's is not", () => {
-  const [own, open, link] = ["own", "open", "link"].map((name) => path.join(folder, name));
-  mkdirSync(own, { mode: 0o700 });
-  mkdirSync(open);
-  chmodSync(open, 0o777);
-  symlinkSync(own, link);
-  const roots = defaultRoots({}, "/state", undefined, [own, open, link, path.join(folder, "none")]);
-  assert.deepEqual(roots.slice(1, -1), process.platform === "win32" ? [own, open] : [own]);
 });
 
 test("what the addon fetched goes into the host's store; what it could not is left out and logged", async () => {

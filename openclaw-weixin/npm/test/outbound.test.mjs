@@ -42,7 +42,7 @@ test("the host's roots rule where it names them", async () => {
   writeFileSync(path.join(state, "openclaw-weixin", "accounts.json"), '["a"]');
   const file = path.join(state, "report.pdf");
   writeFileSync(file, "%PDF");
-  const outbound = createOutbound({ acquire: async () => port, stateDir: () => state, currentConfig: () => ({}) });
+  const outbound = createOutbound({ acquire: async () => port, stateDir: () => state, currentConfig: () => ({}), roots: () => [] });
   const ctx = { to: "user:u@im.wechat", text: "", mediaUrl: file };
   const sent = await outbound.sendMedia({ ...ctx, mediaLocalRoots: [state], forceDocument: true });
   assert.deepEqual(sent, { channel: "openclaw-weixin", messageId: "7", chatId: "u@im.wechat" });
