@@ -56,6 +56,40 @@ test("plain http is for this machine only, and the error names the setting", () 
     await assert.rejects(call("login.start", { baseUrl: "not a url" }), /baseUrl/);
   }));
 
+test("a login without settings greets Tencent's host by TLS, here through a proxy that ends there", { timeout: 60_000 }, (t) =>
+  withHost(async ({ call, stateDir }) => {
+    const asked = [];
+    const proxy = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", (request) => {
+        asked.push(request.toString().split("\r\n")[0]);
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        // 0x16 is a record of type handshake (RFC 8446, section 5.1); the host's name stands in it as it is.
+        socket.once("data", (record) => {
+          asked.push({ type: record[0], host: /ilinkai\.weixin\.qq\.com/.exec(record.toString("latin1"))?.[0] });
+          socket.destroy();
+        });
+      });
+    });
+    await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    setProxy(t, `http://127.0.0.1:${proxy.address().port}`);
+    await call("init", { stateDir });
+    await assert.rejects(call("login.start"));
+    proxy.close();
+    assert.deepEqual(asked.slice(0, 2), ["CONNECT ilinkai.weixin.qq.com:443 HTTP/1.1", { type: 0x16, host: "ilinkai.weixin.qq.com" }]);
+  }));
+
+/** One proxy for https and no other setting, until the test ends. */
+function setProxy(t, proxy) {
+  const before = { ...process.env };
+  for (const name of Object.keys(process.env)) if (/^(https?|all|no)_proxy$/i.test(name)) delete process.env[name];
+  process.env.HTTPS_PROXY = proxy;
+  t.after(() => {
+    delete process.env.HTTPS_PROXY;
+    Object.assign(process.env, before);
+  });
+}
+
 test("a close does not wait for what is in flight", { timeout: 20_000 }, () =>
   withHost(async ({ call, host, stateDir }) => {
     const silent = createServer(() => {});

@@ -13,8 +13,10 @@ mod platform;
 mod process;
 mod semver;
 mod tidy;
+mod tls;
 mod tools;
 mod types;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ Usage: cargo xtask TASK
   semver                      the public API beside that of the last release
   types                       TypeScript checks the plugin's JavaScript against the declarations of real hosts
   tidy                        the house rules of CONTRIBUTING.md
+  tls                         whether each shipped package, built alone as it is shipped, opens an https URL
   fixtures record [ARGS]      a proxy that records exchanges with a server, without their secrets
   help                        this text
 ";
@@ -136,6 +139,10 @@ fn run() -> Outcome<ExitCode> {
         "tidy" => {
             end(&mut args)?;
             tidy::run()?;
+        }
+        "tls" => {
+            end(&mut args)?;
+            tls::run()?;
         }
         "help" => print!("{HELP}"),
         other => return Err(format!("there is no task {other:?}; see `cargo xtask help`")),

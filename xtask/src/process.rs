@@ -80,6 +80,12 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Does something for each; what fails does not keep the rest from being done, and the error names all that failed.
+pub(crate) fn each<T>(all: impl IntoIterator<Item = T>, mut work: impl FnMut(T) -> Outcome) -> Outcome {
+    let failures: Vec<String> = all.into_iter().filter_map(|one| work(one).err()).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut text = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();

@@ -2,12 +2,8 @@
 
 use std::process::Command;
 
-use crate::Outcome;
 use crate::process::{output, root, run as run_command};
-use crate::tools;
-
-/// What is published.
-const CRATES: [&str; 3] = ["ilink-client", "weixin-media", "weixin-channel"];
+use crate::{Outcome, tools, workspace};
 
 /// Compares the public API with the newest tag `v…`; before the first release there is nothing to compare.
 pub(crate) fn run() -> Outcome {
@@ -18,9 +14,9 @@ pub(crate) fn run() -> Outcome {
         return Ok(());
     };
     let program = tools::semver_checks()?;
-    for name in CRATES {
+    for name in workspace::published()? {
         let mut command = Command::new(&program);
-        command.args(["semver-checks", "--package", name, "--baseline-rev", tag]).current_dir(root());
+        command.args(["semver-checks", "--package", &name, "--baseline-rev", tag]).current_dir(root());
         run_command(&mut command)?;
     }
     Ok(())

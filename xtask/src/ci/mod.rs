@@ -1,39 +1,36 @@
 //! `cargo xtask ci`: everything that must pass, for people and machines alike.
 
 pub(crate) mod count;
+mod crates;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, find, root, run as run_command, watched};
-use crate::{Outcome, e2e, fuzz, package, peers, tidy, tools, types};
+use crate::{Outcome, e2e, fuzz, package, peers, tidy, tls, tools, types, workspace};
 use count::Counts;
 
 /// Runs all steps, also after one has failed: one run shows everything that is wrong.
 pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
     // Before half an hour of work, not after.
     tools::npm()?;
+    let members = workspace::members()?;
     let mut ci = Ci::default();
     ci.step("fmt", |_| run_command(&mut cargo(["fmt", "--all", "--check"])));
     ci.step("tidy", |_| tidy::run());
-    ci.step("clippy", |_| {
-        run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
-    });
+    ci.step("clippy", |_| crates::clippy(&members));
     ci.step("features", |_| features());
     ci.step("dependencies", |_| peers::count());
     ci.step("crates", |_| {
-        let publishable = ["ilink-client", "weixin-media", "weixin-channel"];
         let mut command = cargo(["package", "--no-verify", "--allow-dirty", "--quiet"]);
-        run_command(command.args(publishable.iter().flat_map(|name| ["--package", name])))
+        run_command(command.args(workspace::published()?.iter().flat_map(|name| ["--package", name])))
     });
-    ci.step("doc", |_| {
-        run_command(cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
-    });
-    ci.step("tests", rust_tests);
-    ci.step("doc tests", |counts| {
-        watched(&mut cargo(["test", "--workspace", "--doc", "--quiet"]), |line| counts.read_cargo_test(line))
-    });
+    ci.step("doc", |_| crates::doc(&members));
+    ci.step("build", |_| crates::build(&members));
+    ci.step("tls", |_| tls::run());
+    ci.step("tests", |counts| crates::tests(&members, counts));
+    ci.step("doc tests", |counts| crates::doc_tests(&members, counts));
     ci.step("javascript tests", javascript_tests);
     ci.step("deny", |_| deny());
     if !fast {
@@ -80,20 +77,6 @@ fn features() -> Outcome {
     }
     // Without voice.
     run_command(&mut cargo(["check", "--quiet", "--package", "weixin-media", "--no-default-features"]))
-}
-
-fn rust_tests(counts: &mut Counts) -> Outcome {
-    if find("cargo-nextest").is_some() {
-        watched(&mut cargo(["nextest", "run", "--workspace", "--status-level", "slow"]), |line| {
-            counts.read_nextest(line);
-        })
-    } else {
-        // The same tests, one process per binary; building nextest costs more than it saves.
-        println!("cargo-nextest is not installed; using cargo test");
-        watched(&mut cargo(["test", "--workspace", "--all-targets", "--quiet"]), |line| {
-            counts.read_cargo_test(line);
-        })
-    }
 }
 
 fn javascript_tests(counts: &mut Counts) -> Outcome {

@@ -7,10 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
-
-use crate::Outcome;
-use crate::process::{cargo, output, root};
+use crate::process::{output, root};
+use crate::{Outcome, workspace};
 
 /// Checks everything and reports every finding, one line each.
 pub(crate) fn run() -> Outcome {
@@ -22,9 +20,7 @@ pub(crate) fn run() -> Outcome {
             findings.extend(text::check(&name, &text));
         }
     }
-    let metadata = output(&mut cargo(["metadata", "--format-version", "1", "--locked", "--quiet"]))?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata = workspace::metadata()?;
     findings.extend(layers::arrows(&metadata));
     findings.extend(layers::rust_versions(&metadata));
     let manifest = read(&root.join("Cargo.toml"))?;
