@@ -1,15 +1,18 @@
 //! Tasks of this workspace: `cargo xtask help`.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod bench;
 mod ci;
 mod demo;
 mod e2e;
 mod fixtures;
 mod fuzz;
+mod old_glibc;
 mod package;
 mod peers;
 mod platform;
+mod portable;
 mod process;
 mod semver;
 mod tidy;
@@ -30,8 +33,9 @@ Usage: cargo xtask TASK
                               the plugin on a real OpenClaw with the simulator's phone in the browser; the model is a
                               stub, or an OpenAI-compatible one with its key in OPENAI_API_KEY
   package [--name NAME] [--profile PROFILE] [--registry]
-                              the npm package for this platform, below target/package/; --registry makes those for
-                              a registry: the plugin, this platform's addon and the installer
+                              the npm package for this platform, below target/package/; on x86-64 Linux its addon loads
+                              with glibc 2.28, unless PROFILE is dev, which is for this machine alone; --registry
+                              makes those for a registry: the plugin, this platform's addon and the installer
   e2e [--host VERSION | --matrix] [--crash KILLS] [--profile PROFILE]
                               package, then install, login, message and reply on a real OpenClaw, or on each of
                               openclaw-weixin/e2e/hosts.json; --crash kills the gateway so often in mid-turn instead
@@ -43,6 +47,7 @@ Usage: cargo xtask TASK
                               or of the channel: crash (killed 1,000 times), channel (speed, memory), faults;
                               or of the plugin: host [--runs N], what it costs a real OpenClaw, beside the official one
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
+  old-glibc                   the packed addon and its tests under the glibc of Debian 11 (needs apt-get, Debian's archive)
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release
   types                       TypeScript checks the plugin's JavaScript against the declarations of real hosts
@@ -119,6 +124,10 @@ fn run() -> Outcome<ExitCode> {
                 }
             }
             fuzz::run(seconds)?;
+        }
+        "old-glibc" => {
+            end(&mut args)?;
+            old_glibc::run()?;
         }
         "miri" => {
             end(&mut args)?;

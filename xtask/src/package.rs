@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::process::{self, cargo, output, root, target};
-use crate::{Outcome, platform, tools};
+use crate::{Outcome, archive, platform, portable, tools};
 
 /// The package's usual name; registries that serve it under another one build with `--name`.
 pub(crate) const NAME: &str = "openclaw-weixin";
@@ -18,10 +18,10 @@ pub(crate) const PROFILE: &str = "dist";
 
 /// Builds the addon and packs it with its JavaScript; returns the tgz, which installs without a registry.
 pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
-    let built = addon(profile)?;
+    let built = portable::addon(profile)?;
     let folder = target().join("package").join("openclaw-weixin");
     javascript(&folder)?;
-    copy(&built, &folder.join("native").join(format!("openclaw-weixin.{}.node", platform::addon())))?;
+    copy(&built, &folder.join(native()))?;
     edit(&folder.join("package.json"), |description| {
         describe(description, name);
         restrict(description);
@@ -34,12 +34,19 @@ pub(crate) fn run(name: &str, profile: &str) -> Outcome<PathBuf> {
     Ok(named)
 }
 
-/// The packages for a registry, as folders and as tgz, in the order in which they are to be published: the addon of
-/// this platform, the plugin that names the addons as optional dependencies, the installer.
+/// The addon out of a packed package, unpacked below `target/`: what users get, not what was meant to be packed.
+pub(crate) fn packed_addon(tgz: &Path) -> Outcome<PathBuf> {
+    let folder = target().join("package").join("unpacked");
+    archive::unpack_tgz(tgz, &folder)?;
+    Ok(folder.join(native()))
+}
+
+/// The packages for a registry, in the order in which they are to be published: the addon of this platform, the plugin
+/// that names the addons as optional dependencies, the installer. Beside each tgz lies a folder with what is in it.
 pub(crate) fn registry(name: &str, profile: &str) -> Outcome<Vec<PathBuf>> {
-    let built = addon(profile)?;
+    let built = portable::addon(profile)?;
     let out = target().join("package").join("registry");
-    clear(&out)?;
+    archive::clear(&out)?;
     let sources = root().join("openclaw-weixin");
     let template = read(&sources.join("npm").join("package.json"))?;
     let template: Value =
@@ -88,12 +95,17 @@ pub(crate) fn registry(name: &str, profile: &str) -> Outcome<Vec<PathBuf>> {
         description["openclawWeixin"]["minHostVersion"] = oldest.into();
     })?;
 
-    [native, plugin, installer].iter().map(|folder| pack(folder)).collect()
+    let packed = [native, plugin, installer].map(|folder| {
+        let tgz = pack(&folder)?;
+        archive::unpack_tgz(&tgz, &folder)?;
+        Ok(tgz)
+    });
+    packed.into_iter().collect()
 }
 
 /// Everything of the plugin but the addon.
 fn javascript(folder: &Path) -> Outcome {
-    clear(folder)?;
+    archive::clear(folder)?;
     let sources = root().join("openclaw-weixin").join("npm");
     for file in shipped(&sources)? {
         copy(&sources.join(&file), &folder.join(&file))?;
@@ -118,13 +130,22 @@ fn pack(folder: &Path) -> Outcome<PathBuf> {
     Ok(out.join(file))
 }
 
-/// Builds the addon; returns it under a name that Node.js loads.
+/// Builds the addon for this machine.
 pub(crate) fn addon(profile: &str) -> Outcome<PathBuf> {
     process::run(&mut cargo(["build", "--quiet", "--package", "openclaw-weixin", "--profile", profile]))?;
-    let folder = target().join(if profile == "dev" { "debug" } else { profile });
+    loadable(&target().join(if profile == "dev" { "debug" } else { profile }))
+}
+
+/// Gives the addon that was built into `folder` a name that Node.js loads.
+pub(crate) fn loadable(folder: &Path) -> Outcome<PathBuf> {
     let addon = folder.join("openclaw-weixin.node");
     copy(&folder.join(platform::library("openclaw_weixin")), &addon)?;
     Ok(addon)
+}
+
+/// Where in the package `npm/loader.js` looks for the addon.
+fn native() -> PathBuf {
+    Path::new("native").join(format!("openclaw-weixin.{}.node", platform::addon()))
 }
 
 /// Every file directly in `npm/`: tests lie in a folder below it.
@@ -170,13 +191,6 @@ fn write_json(file: &Path, value: &Value) -> Outcome {
 fn megabytes(bytes: Option<u64>) -> String {
     let tenths = bytes.unwrap_or(0) / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
-}
-
-fn clear(folder: &Path) -> Outcome {
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Outcome {

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::process::{cargo, find, run, target};
-use crate::{Outcome, platform};
+use crate::{Outcome, archive, platform};
 
 /// What the newest OpenClaw wants, and everything else of ours runs with.
 const NODE: &str = "24.21.0";
@@ -75,6 +75,19 @@ pub(crate) fn typescript() -> Outcome<PathBuf> {
 /// The folder with the declarations of Node.js.
 pub(crate) fn node_types() -> Outcome<PathBuf> {
     npm_install("@types/node", "24.19.2", None, &NpmOptions::default())
+}
+
+/// The folder of a gcc that builds for glibc 2.17, whose programs begin with the target's name.
+pub(crate) fn old_gcc() -> Outcome<PathBuf> {
+    let (package, version) = ("@napi-rs/cross-toolchain-x64-target-x86_64", "1.0.0");
+    let folder = target().join("tools").join(format!("old-gcc-{version}"));
+    if !folder.exists() {
+        let packed = npm_install(package, version, None, &NpmOptions::default())?.join("node_modules");
+        let partial = folder.with_extension("partial");
+        archive::unpack_tar_xz(&packed.join(package).join("x86_64-unknown-linux-gnu.tar.xz"), &partial)?;
+        fs::rename(&partial, &folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    Ok(folder)
 }
 
 /// cargo-deny: the machine's, or one built below `target/tools`.

@@ -3,7 +3,7 @@
 pub(crate) mod count;
 mod crates;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
         let _ = downloads.join();
         ci.step("types", |_| types::run());
         if packaged {
+            ci.step("packed addon", |counts| addon_tests(&package::packed_addon(&tgz)?, counts));
             ci.step("e2e", |counts| {
                 counts.add(e2e::run(&e2e::newest()?, &tgz, package::PROFILE)?);
                 Ok(())
@@ -80,19 +81,22 @@ fn features() -> Outcome {
 }
 
 fn javascript_tests(counts: &mut Counts) -> Outcome {
-    let node = tools::node()?;
-    let addon = package::addon("dev")?;
-    let mut test = |files: &str| {
-        let mut command = Command::new(&node);
-        command
-            .args(["--test", "--test-reporter=spec", files])
-            .env("WEIXIN_ADDON", &addon)
-            .current_dir(root());
-        watched(&mut command, |line| counts.read_node(line))
-    };
+    let mut test = |files| watched(&mut node_tests(files)?, |line| counts.read_node(line));
     let units = test("openclaw-weixin/npm/test/*.test.mjs");
     let installer = test("openclaw-weixin/cli/test/*.test.mjs");
-    test("openclaw-weixin/tests/*.test.mjs").and(units).and(installer)
+    addon_tests(&package::addon("dev")?, counts).and(units).and(installer)
+}
+
+/// The tests of the addon alone, with this one.
+fn addon_tests(addon: &Path, counts: &mut Counts) -> Outcome {
+    let mut command = node_tests("openclaw-weixin/tests/*.test.mjs")?;
+    watched(command.env("WEIXIN_ADDON", addon), |line| counts.read_node(line))
+}
+
+fn node_tests(files: &str) -> Outcome<Command> {
+    let mut command = Command::new(tools::node()?);
+    command.args(["--test", "--test-reporter=spec", files]).current_dir(root());
+    Ok(command)
 }
 
 fn deny() -> Outcome {
