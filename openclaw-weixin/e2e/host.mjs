@@ -26,6 +26,8 @@ export class Host {
     this.state = path.join(folder, "state");
     this.configFile = path.join(this.state, "openclaw.json");
     this.programs = [];
+    /** Variables of every command but those that install: npm goes to its registry by its own way. */
+    this.networkEnv = {};
     for (const name of ["home", "state", "workspace", "tmp"]) mkdirSync(path.join(folder, name), { recursive: true });
     this.env = {
       // npm and shells that the host starts find this Node, not the machine's.
@@ -85,13 +87,17 @@ export class Host {
 
   /** Starts `openclaw …args`. */
   start(...args) {
-    return this.#program(`openclaw ${args.join(" ")}`, this.node, [this.entry, ...args]);
+    const env = args[0] === "plugins" ? this.env : { ...this.env, ...this.networkEnv };
+    return this.#program(`openclaw ${args.join(" ")}`, this.node, [this.entry, ...args], env);
   }
 
   /** The same with a terminal on all three streams; what is written to its stdin is typed. */
   startOnTerminal(...args) {
     const line = [this.node, this.entry, ...args].map((word) => `'${word}'`).join(" ");
-    return this.#program(`openclaw ${args.join(" ")} (tty)`, "script", ["-qefc", line, "/dev/null"]);
+    return this.#program(`openclaw ${args.join(" ")} (tty)`, "script", ["-qefc", line, "/dev/null"], {
+      ...this.env,
+      ...this.networkEnv,
+    });
   }
 
   #program(name, command, args, env = this.env) {
@@ -129,7 +135,7 @@ export class Host {
   async startGateway() {
     const args = [this.entry, "gateway", "run", "--port", String(this.port), "--bind", "loopback"];
     // A restart of it stays in the process that we watch.
-    const env = { ...this.env, OPENCLAW_NO_RESPAWN: "1" };
+    const env = { ...this.env, ...this.networkEnv, OPENCLAW_NO_RESPAWN: "1" };
     this.lastGateway = this.gateway = this.#program("openclaw gateway run", this.node, args, env);
     await this.gateway.waitForLine(new RegExp(this.traits.ready), { ms: 180_000 });
     return this.gateway;

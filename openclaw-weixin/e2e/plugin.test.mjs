@@ -1,5 +1,6 @@
-// The plugin on a real OpenClaw, from installation to a reply on the phone. One story in order: each step
-// starts from where the one before it has left the host. `cargo xtask e2e` runs it.
+// The plugin on a real OpenClaw, from installation to a reply on the phone, with no address in the config: the hosts that
+// are compiled in, over TLS. One story in order: each step starts from where the one before it has left the host.
+// `cargo xtask e2e` runs it.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -33,6 +34,8 @@ step("has no finding in the security audit", async () => {
 });
 
 step("logs in by QR code", async () => {
+  const { baseUrl, cdnBaseUrl } = host.config().channels?.[CHANNEL] ?? {};
+  assert.deepEqual({ baseUrl, cdnBaseUrl }, { baseUrl: undefined, cdnBaseUrl: undefined });
   const login = await stage.login();
   bot = login.bot;
   for (const said of [/Scanned/, /Connected/, /[█▀▄]{4}/u, /https?:\/\/\S+/]) {
@@ -183,6 +186,7 @@ step("SIGTERM in the middle of a turn: stops cleanly, leaves nothing behind, and
   assert.deepEqual(host.leftovers(), []);
 });
 
-step("has kept to the protocol", async () => {
+step("has kept to the protocol, over TLS", async () => {
+  assert.ok((await sim.network()).connections > 0);
   assert.deepEqual(await sim.deviations(), []);
 });

@@ -4,9 +4,14 @@ import { Program } from "./process.mjs";
 // Generous: the first turn of a gateway takes 15 s on an idle machine.
 const WAIT_MS = 120_000;
 
-/** Starts the simulator on a free port; it ends with us. */
-export async function startSimulator(binary) {
-  const program = new Program("ilink-sim", binary, ["--addr", "127.0.0.1:0", "--exit-on-stdin-eof"]);
+/**
+ * Starts the simulator on a free port; it ends with us.
+ *
+ * @param {string} binary
+ * @param {string[]} [network] what of the network before it is wanted: `--tls=…`, `--proxy`, `--dns …`
+ */
+export async function startSimulator(binary, network = []) {
+  const program = new Program("ilink-sim", binary, ["--addr", "127.0.0.1:0", "--exit-on-stdin-eof", ...network]);
   const line = await program.waitForLine(/listening on http/, { ms: 20_000 });
   return new Simulator(program, line.match(/listening on (\S+)/)[1].replace(/\/$/, ""));
 }
@@ -145,6 +150,16 @@ class Simulator {
   /** From now on none does. */
   clearFaults() {
     return this.admin("faults", { method: "DELETE" });
+  }
+
+  /** The network before the simulator: addresses, the certificate to trust, connections so far. */
+  network() {
+    return this.admin("network");
+  }
+
+  /** What goes wrong on the way to the simulator from now on; nothing without an argument. */
+  networkFault(fault) {
+    return fault ? this.admin("network/fault", { method: "PUT", body: fault }) : this.admin("network/fault", { method: "DELETE" });
   }
 
   /** How often an endpoint has been asked. */

@@ -136,6 +136,18 @@ situation("a quote: the agent is told what is quoted", async (mark) => {
   assert.ok(!asked.includes("引用消息内容未缓存"), "it is known");
 });
 
+situation("the path breaks: status says how, and what was written meanwhile is answered when it is whole again", async (mark) => {
+  await sim.networkFault({ kind: "unknown_issuer" });
+  // The poll that is under way ends, and the next one needs a new connection.
+  await phone.send("are you there?", bot);
+  await sim.fault("getupdates", { kind: "reset" });
+  await sim.waitForPoll(bot, { polling: false });
+  assert.match(await host.run("channels", "status", "--probe"), /certificate/);
+  await phone.send("written while the path was broken", bot);
+  await sim.networkFault();
+  await phone.waitFor(/^reply \d+: (.*\n)*written while the path was broken$/m, mark);
+});
+
 test("all of that kept to the protocol", async () => {
   assert.deepEqual(await sim.deviations(), []);
 });

@@ -1,7 +1,7 @@
 // What every test here plays on: a simulated WeChat, a stub model, and a real OpenClaw in a folder of its own that knows
 // both. xtask tells by environment variables where host, package and simulator are.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -33,19 +33,34 @@ export async function converse(phone, bot, text) {
   return reply;
 }
 
+/** How the host finds the simulator: what the simulator is told, and what the host is. */
+const NETWORKS = {
+  /** The hosts that are compiled in, over TLS, through a proxy: as for a user whom a company's network keeps in. */
+  proxy: {
+    simulator: ["--proxy"],
+    env: ({ https_proxy: proxy }) => ({ HTTPS_PROXY: proxy, NO_PROXY: "127.0.0.1,localhost,::1" }),
+  },
+  /** The same hosts, found by their names: where the machine's name server is ours (namespace.test.mjs). */
+  names: { simulator: ["--tls=127.0.0.1:443", "--dns", "127.0.0.1:53"], env: () => ({}) },
+  /** Plain http to an address in the config. */
+  loopback: { simulator: [], config: (url) => ({ baseUrl: url, cdnBaseUrl: `${url}/c2c` }) },
+};
+
 /**
  * Nothing is installed yet, and nobody logged in.
  *
  * @param {object} [options]
  * @param {string} [options.purpose] in the folder's name; not the channel's name, the audit test looks for that
+ * @param {keyof typeof NETWORKS} [options.network]
  * @param {number} [options.thinkMs] how long the stub model thinks
  * @param {(folder: string) => object} [options.env] further variables of the host
  * @param {{ modelUrl: string, model?: string, apiKey?: string }} [options.realModel] instead of the stub
  */
-export async function openStage({ purpose = "e2e", thinkMs, env, realModel } = {}) {
-  const stage = new Stage(mkdtempSync(path.join(tmpdir(), `weixin-${purpose}-`)), env);
+export async function openStage({ purpose = "e2e", network = "proxy", thinkMs, env, realModel } = {}) {
+  const stage = new Stage(mkdtempSync(path.join(tmpdir(), `weixin-${purpose}-`)), NETWORKS[network], env);
   try {
-    stage.sim = await startSimulator(E2E_SIMULATOR);
+    stage.sim = await startSimulator(E2E_SIMULATOR, stage.network.simulator);
+    await stage.trust();
     if (!realModel) stage.model = await startModel({ thinkMs });
     await stage.host.configure(realModel ?? { modelUrl: stage.model.baseUrl });
     return stage;
@@ -58,12 +73,22 @@ export async function openStage({ purpose = "e2e", thinkMs, env, realModel } = {
 class Stage {
   failed = false;
 
-  constructor(folder, env) {
+  constructor(folder, network, env) {
     this.folder = folder;
+    this.network = network;
     this.host = new Host({ node: E2E_NODE, install: E2E_HOST_INSTALL, version: E2E_HOST_VERSION, folder, env: env?.(folder) });
   }
 
-  /** Installs our package, if no other is named, and points the channel at the simulator. */
+  /** Gives the host what it needs to reach the simulator under the real names. */
+  async trust() {
+    if (!this.network.env) return;
+    const network = await this.sim.network();
+    const file = path.join(this.folder, "ca.pem");
+    writeFileSync(file, network.ca);
+    this.host.networkEnv = { NODE_EXTRA_CA_CERTS: file, ...this.network.env(network) };
+  }
+
+  /** Installs our package, if no other is named, and leads the channel to the simulator. */
   async install(spec = E2E_PACKAGE) {
     await this.host.install(spec);
     await this.host.run("plugins", "enable", CHANNEL);
@@ -71,8 +96,9 @@ class Stage {
   }
 
   async connect() {
-    await this.host.run("config", "set", `channels.${CHANNEL}.baseUrl`, this.sim.url);
-    await this.host.run("config", "set", `channels.${CHANNEL}.cdnBaseUrl`, `${this.sim.url}/c2c`);
+    for (const [key, value] of Object.entries(this.network.config?.(this.sim.url) ?? {})) {
+      await this.host.run("config", "set", `channels.${CHANNEL}.${key}`, value);
+    }
   }
 
   /** The owner scans the code of `channels login`; returns the bot and what the command printed. */
