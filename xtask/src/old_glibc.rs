@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{find, output, root, run as run_command, target};
-use crate::{Outcome, archive, package, tools};
+use crate::process::{find, output, run as run_command, target};
+use crate::{Outcome, archive, e2e, package, tools};
 
 /// A system that people still run, and the version of its glibc.
 const SUITE: &str = "bullseye";
@@ -28,10 +28,7 @@ pub(crate) fn run() -> Outcome {
         return Err(format!("Node.js was to run with glibc {GLIBC} of Debian's {SUITE}"));
     }
     let addon = package::packed_addon(&package::run(package::NAME, package::PROFILE)?)?;
-    // Without `--test`, which would start the file in a process of its own with this machine's loader.
-    let mut command = Command::new(&node);
-    command.args(["--test-reporter=spec", "openclaw-weixin/tests/addon.test.mjs"]);
-    run_command(command.env("WEIXIN_ADDON", addon).current_dir(root()))
+    run_command(&mut e2e::addon_tests(&node, &addon)?)
 }
 
 /// A Node.js that starts under the old loader, and takes itself for the program to start when tests start Node.js.
