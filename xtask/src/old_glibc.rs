@@ -72,7 +72,8 @@ fn sysroot() -> Outcome<PathBuf> {
     let lists = apt.join("lists").join("partial");
     archive::clear(&apt)?;
     fs::create_dir_all(&lists).map_err(|error| format!("{}: {error}", lists.display()))?;
-    let sources = apt.join("sources.list");
+    let (sources, status) = (apt.join("sources.list"), apt.join("status"));
+    fs::write(&status, "").map_err(|error| format!("{}: {error}", status.display()))?;
     fs::write(&sources, format!("deb {} {SUITE} main\n", archive_of_debian()?))
         .map_err(|error| format!("{}: {error}", sources.display()))?;
     let apt_get = |args: &[&str]| {
@@ -83,6 +84,8 @@ fn sysroot() -> Outcome<PathBuf> {
             set("Dir::Etc::sourcelist", &sources),
             set("Dir::Etc::sourceparts", Path::new("/dev/null")),
             set("Dir::State::lists", &apt.join("lists")),
+            // Nothing is installed: what is would win, being newer.
+            set("Dir::State::status", &status),
             set("Dir::Cache", &apt),
             // Else apt gives its rights away, and the user that it becomes may not write here.
             "-oAPT::Sandbox::User=root".into(),
