@@ -1,6 +1,8 @@
-// The built addon in a real Node.js, without OpenClaw. `cargo xtask ci` builds it and names it in WEIXIN_ADDON.
+// The built addon in a real Node.js, without OpenClaw. `cargo xtask ci` builds it and names it in WEIXIN_ADDON, and the
+// simulator in WEIXIN_SIMULATOR.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -10,6 +12,8 @@ import { test } from "node:test";
 
 const addon = process.env.WEIXIN_ADDON;
 assert.ok(addon, "WEIXIN_ADDON must name the built addon; run `cargo xtask ci --fast`");
+const simulator = process.env.WEIXIN_SIMULATOR;
+assert.ok(simulator, "WEIXIN_SIMULATOR must name the built ilink-sim; run `cargo xtask ci --fast`");
 const { Host } = createRequire(import.meta.url)(addon);
 
 /** A host with its own state folder; `use` gets a `call` with objects on both sides. */
@@ -77,6 +81,29 @@ test("a login without settings greets Tencent's host by TLS, here through a prox
     await assert.rejects(call("login.start"));
     proxy.close();
     assert.deepEqual(asked.slice(0, 2), ["CONNECT ilinkai.weixin.qq.com:443 HTTP/1.1", { type: 0x16, host: "ilinkai.weixin.qq.com" }]);
+  }));
+
+test("a login without settings, over TLS, and the account that it makes", { timeout: 60_000 }, (t) =>
+  withHost(async ({ call, stateDir }) => {
+    const ready = path.join(stateDir, "ready.json");
+    const args = ["--proxy", "--auto-scan", "--exit-on-stdin-eof", "--ready-file", ready];
+    const sim = spawn(simulator, args, { stdio: ["pipe", "ignore", "inherit"] });
+    const ended = once(sim, "exit");
+    const tooEarly = ended.then(() => assert.fail("ilink-sim has ended"));
+    tooEarly.catch(() => {});
+    while (!existsSync(ready)) await Promise.race([new Promise(setImmediate), tooEarly]);
+    const { https_proxy: proxy, ca_file: authority } = JSON.parse(readFileSync(ready, "utf8"));
+    setProxy(t, proxy);
+    await call("init", { stateDir, roots: [readFileSync(authority, "utf8")] });
+    const { loginId, qr } = await call("login.start");
+    assert.equal(new URL(qr.url).host, "liteapp.weixin.qq.com");
+    let step;
+    do step = await call("login.next", { loginId });
+    while (step.event === "scanned");
+    assert.equal(step.event, "confirmed", JSON.stringify(step));
+    assert.equal((await call("account.probe", { accountId: step.accountId })).ok, true);
+    sim.stdin.end();
+    await ended;
   }));
 
 /** One proxy for https and no other setting, until the test ends. */

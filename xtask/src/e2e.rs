@@ -98,11 +98,25 @@ pub(crate) fn install(host: &Host) -> Outcome<(PathBuf, PathBuf)> {
     Ok((node, install))
 }
 
+/// The simulator as a program.
+fn simulator() -> Outcome<PathBuf> {
+    process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;
+    Ok(target().join("debug").join(format!("ilink-sim{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// The tests of an addon without a host around it, on a Node.js.
+pub(crate) fn addon_tests(node: &Path, addon: &Path) -> Outcome<Command> {
+    let mut command = Command::new(node);
+    // The file itself, without `--test`: the program that runs may be a wrapper, and there is only one file.
+    command.args(["--test-reporter=spec", "openclaw-weixin/tests/addon.test.mjs"]).current_dir(root());
+    command.env("WEIXIN_ADDON", addon).env("WEIXIN_SIMULATOR", simulator()?);
+    Ok(command)
+}
+
 /// Node.js with everything that the JavaScript of `e2e/` reads from its environment.
 pub(crate) fn prepare(host: &Host, package: &Path) -> Outcome<Command> {
-    process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;
+    let simulator = simulator()?;
     let (node, install) = install(host)?;
-    let simulator = target().join("debug").join(format!("ilink-sim{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(&node);
     command.current_dir(root());
     command.env("E2E_NODE", &node);

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{find, output, root, run as run_command, target};
-use crate::{Outcome, archive, package, tools};
+use crate::process::{find, output, run as run_command, target};
+use crate::{Outcome, archive, e2e, package, tools};
 
 /// A system that people still run, and the version of its glibc.
 const SUITE: &str = "bullseye";
@@ -28,10 +28,7 @@ pub(crate) fn run() -> Outcome {
         return Err(format!("Node.js was to run with glibc {GLIBC} of Debian's {SUITE}"));
     }
     let addon = package::packed_addon(&package::run(package::NAME, package::PROFILE)?)?;
-    // Without `--test`, which would start the file in a process of its own with this machine's loader.
-    let mut command = Command::new(&node);
-    command.args(["--test-reporter=spec", "openclaw-weixin/tests/addon.test.mjs"]);
-    run_command(command.env("WEIXIN_ADDON", addon).current_dir(root()))
+    run_command(&mut e2e::addon_tests(&node, &addon)?)
 }
 
 /// A Node.js that starts under the old loader, and takes itself for the program to start when tests start Node.js.
@@ -75,7 +72,8 @@ fn sysroot() -> Outcome<PathBuf> {
     let lists = apt.join("lists").join("partial");
     archive::clear(&apt)?;
     fs::create_dir_all(&lists).map_err(|error| format!("{}: {error}", lists.display()))?;
-    let sources = apt.join("sources.list");
+    let (sources, status) = (apt.join("sources.list"), apt.join("status"));
+    fs::write(&status, "").map_err(|error| format!("{}: {error}", status.display()))?;
     fs::write(&sources, format!("deb {} {SUITE} main\n", archive_of_debian()?))
         .map_err(|error| format!("{}: {error}", sources.display()))?;
     let apt_get = |args: &[&str]| {
@@ -86,6 +84,8 @@ fn sysroot() -> Outcome<PathBuf> {
             set("Dir::Etc::sourcelist", &sources),
             set("Dir::Etc::sourceparts", Path::new("/dev/null")),
             set("Dir::State::lists", &apt.join("lists")),
+            // Nothing is installed: what is would win, being newer.
+            set("Dir::State::status", &status),
             set("Dir::Cache", &apt),
             // Else apt gives its rights away, and the user that it becomes may not write here.
             "-oAPT::Sandbox::User=root".into(),

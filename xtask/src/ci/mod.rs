@@ -81,22 +81,19 @@ fn features() -> Outcome {
 }
 
 fn javascript_tests(counts: &mut Counts) -> Outcome {
-    let mut test = |files| watched(&mut node_tests(files)?, |line| counts.read_node(line));
+    let node = tools::node()?;
+    let mut test = |files| {
+        let mut command = Command::new(&node);
+        command.args(["--test", "--test-reporter=spec", files]).current_dir(root());
+        watched(&mut command, |line| counts.read_node(line))
+    };
     let units = test("openclaw-weixin/npm/test/*.test.mjs");
     let installer = test("openclaw-weixin/cli/test/*.test.mjs");
     addon_tests(&package::addon("dev")?, counts).and(units).and(installer)
 }
 
-/// The tests of the addon alone, with this one.
 fn addon_tests(addon: &Path, counts: &mut Counts) -> Outcome {
-    let mut command = node_tests("openclaw-weixin/tests/*.test.mjs")?;
-    watched(command.env("WEIXIN_ADDON", addon), |line| counts.read_node(line))
-}
-
-fn node_tests(files: &str) -> Outcome<Command> {
-    let mut command = Command::new(tools::node()?);
-    command.args(["--test", "--test-reporter=spec", files]).current_dir(root());
-    Ok(command)
+    watched(&mut e2e::addon_tests(&tools::node()?, addon)?, |line| counts.read_node(line))
 }
 
 fn deny() -> Outcome {

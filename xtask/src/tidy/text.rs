@@ -45,6 +45,13 @@ pub(super) fn check(path: &str, text: &str) -> Vec<String> {
         if has_secret(line) {
             find(number, "looks like a secret; scrub it");
         }
+        if path.starts_with("openclaw-weixin/e2e/") && script {
+            for source in ["../npm/", "../cli/", "WEIXIN_ADDON"] {
+                if line.contains(source) {
+                    find(number, &format!("uses {source}, not what is in the packed tgz; take E2E_PACKAGE"));
+                }
+            }
+        }
         if path.starts_with("openclaw-weixin/npm/") && script {
             for import in ["child_process", "openclaw/plugin-sdk"] {
                 if line.contains(import) {
@@ -145,6 +152,14 @@ mod tests {
     fn the_plugin_imports_nothing_that_hosts_refuse() {
         assert_eq!(check("openclaw-weixin/npm/a.js", "import x from \"node:child_process\";").len(), 1);
         assert_eq!(check("openclaw-weixin/e2e/a.mjs", "import x from \"node:child_process\";"), [""; 0]);
+    }
+
+    #[test]
+    fn end_to_end_tests_run_what_is_packed() {
+        let own = "import { loadAddon } from \"../npm/loader.js\";";
+        assert_eq!(check("openclaw-weixin/e2e/a.mjs", own).len(), 1);
+        assert_eq!(check("openclaw-weixin/npm/test/a.mjs", own), [""; 0]);
+        assert_eq!(check("openclaw-weixin/e2e/a.mjs", "import { Host } from \"./host.mjs\";"), [""; 0]);
     }
 
     #[test]
