@@ -1,8 +1,10 @@
 //! How a client is set up.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -11,7 +13,7 @@ use crate::client::{Client, Clock, DEFAULT_BASE_URL, Inner, header_value};
 use crate::error::Error;
 use crate::hosts::{HostPolicy, parse_base_url};
 use crate::retry::{Random, RetryPolicy};
-use crate::transport::{ReqwestTransport, Transport, TransportSettings};
+use crate::transport::{BoxFuture, ReqwestTransport, Transport, TransportSettings};
 use crate::wire::request::BaseInfo;
 
 /// Settings of a [`Client`].
@@ -84,7 +86,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Where the wall clock comes from: for tests.
+    /// Where the wall clock comes from: for tests. By it certificates are valid or not.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -102,13 +104,33 @@ impl ClientBuilder {
         self
     }
 
-    /// A proxy instead of the one in the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    /// A proxy instead of the one in the environment: `HTTPS_PROXY`, else `ALL_PROXY`, in upper or lower case, but for
+    /// the hosts in `NO_PROXY`. The kinds are `http`, `https`, `socks5`, `socks5h` (the proxy looks names up), `socks4`
+    /// and `socks4a`; a user name and password stand before the host, percent-encoded. A variable that cannot be used
+    /// is named in the log and ignored.
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.settings.proxy = Some(proxy);
         self
     }
 
-    /// Root certificates in PEM instead of the system's, one or several in a text; may be called again.
+    /// How long a connection may take, TLS and a proxy included, instead of 5 s. If a name has several addresses
+    /// (field note 16), they share it, but each gets half of it for its TLS handshake.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// Looks names up in another way than the system does. A port other than 0 comes before that of the URL.
+    pub fn lookup(
+        mut self,
+        lookup: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.lookup = Some(Arc::new(lookup));
+        self
+    }
+
+    /// Root certificates in PEM instead of the system's, one or several in a text; may be called again. A text without
+    /// any is an error of [`build`](Self::build).
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.settings.roots.push(pem.into());
         self
@@ -132,7 +154,10 @@ impl ClientBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(ReqwestTransport::new(self.settings)?),
+            None => {
+                self.settings.clock.clone_from(&self.clock);
+                Arc::new(ReqwestTransport::new(self.settings)?)
+            }
         };
         let base_info =
             BaseInfo { channel_version: version.to_string(), bot_agent: self.agent.as_str().to_owned() };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::endpoint::SEND_MESSAGE;
+use crate::transport::ConnectCause;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -40,7 +41,10 @@ struct Inner {
     errmsg: Option<String>,
     attempts: u32,
     retry_after: Option<Duration>,
+    connect_cause: Option<ConnectCause>,
     source: Option<BoxError>,
+    /// The detail says what the source says.
+    silent_source: bool,
 }
 
 /// What kind of failure it is.
@@ -51,7 +55,7 @@ pub enum ErrorKind {
     InvalidInput,
     /// The token, or a connection, would have gone to a host that is not allowed; nothing was sent.
     HostNotAllowed,
-    /// No connection: DNS, TCP, TLS or proxy.
+    /// No connection: DNS, TCP, TLS or proxy; [`Error::connect_cause`] says which.
     Connect,
     /// No complete answer in time.
     Timeout,
@@ -96,7 +100,9 @@ impl Error {
             errmsg: None,
             attempts: 0,
             retry_after: None,
+            connect_cause: None,
             source: None,
+            silent_source: false,
         }))
     }
 
@@ -127,6 +133,17 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// A source whose text is not shown, since the detail says it better.
+    pub(crate) fn with_silent_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.silent_source = true;
+        self.with_source(source)
+    }
+
+    pub(crate) fn with_connect_cause(mut self, cause: ConnectCause) -> Self {
+        self.0.connect_cause = Some(cause);
         self
     }
 
@@ -251,6 +268,20 @@ impl Error {
         self.0.kind == ErrorKind::Connect
     }
 
+    /// At which step the connection failed; `None` if that is not what failed.
+    ///
+    /// ```
+    /// use ilink_client::{ConnectCause, Error};
+    ///
+    /// fn is_the_networks_fault(error: &Error) -> bool {
+    ///     !matches!(error.connect_cause(), None | Some(ConnectCause::UnknownIssuer | ConnectCause::ProxyLogin))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn connect_cause(&self) -> Option<ConnectCause> {
+        self.0.connect_cause
+    }
+
     fn has_code(&self, code: i64) -> bool {
         self.0.ret == Some(code) || self.0.errcode == Some(code)
     }
@@ -293,7 +324,7 @@ impl fmt::Display for Error {
             write!(f, ": {}", self.advice())?;
         } else {
             f.write_str(&inner.detail)?;
-            if let Some(root) = self.source().map(root_cause) {
+            if let Some(root) = self.source().filter(|_| !inner.silent_source).map(root_cause) {
                 write!(f, " ({root})")?;
             }
         }

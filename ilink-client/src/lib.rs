@@ -37,5 +37,5 @@ pub use request::{
 pub use reqwest;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use transport::{Body, BoxFuture, Transport, TransportError, http_builder};
+pub use transport::{Body, BoxFuture, ConnectCause, Transport, TransportError, http_builder};
 pub use updates::{LinkState, Updates, UpdatesEvent, UpdatesPolicy};

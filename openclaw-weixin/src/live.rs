@@ -54,8 +54,8 @@ impl Live {
             .inbound(inbound)
             .sends(sends)
             .quotes(init.quotes.limits());
-        if !init.roots.is_empty() {
-            builder = builder.root_certificates(init.roots.join("\n"));
+        if let Some(pem) = init.trusted() {
+            builder = builder.root_certificates(pem);
         }
         let (channel, deliveries) = builder.build()?;
         let open = Open::default();
@@ -266,6 +266,14 @@ impl From<AccountStatus> for Status {
     }
 }
 
+impl Init {
+    /// Node's root certificates; `None`, for those of the system, if it names none, as one that was built without does.
+    fn trusted(&self) -> Option<String> {
+        let roots = self.roots.iter().map(|root| root.trim()).filter(|root| !root.is_empty());
+        Some(roots.collect::<Vec<_>>().join("\n")).filter(|pem| !pem.is_empty())
+    }
+}
+
 impl From<Connection> for AccountConfig {
     fn from(connection: Connection) -> Self {
         // The host decides who may write (access.js).
@@ -305,4 +313,20 @@ fn set<T>(place: &mut T, value: Option<T>) {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_certificates_that_are_none_leave_the_choice_to_the_library() {
+        let init = |roots: &str| {
+            serde_json::from_str::<Init>(&format!(r#"{{"stateDir":"/s"{roots}}}"#)).unwrap().trusted()
+        };
+        for none in ["", r#","roots":[]"#, r#","roots":[""]"#, r#","roots":[" \n",""]"#] {
+            assert_eq!(init(none), None, "{none}");
+        }
+        assert_eq!(init(r#","roots":["a\n","","b"]"#).as_deref(), Some("a\nb"));
+    }
 }

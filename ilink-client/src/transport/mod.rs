@@ -1,0 +1,142 @@
+//! What carries a request: reqwest by default, anything else by [`Transport`].
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Request, Response};
+pub use reqwest::Body;
+
+pub use self::built_in::http_builder;
+pub(crate) use self::built_in::{ReqwestTransport, TransportSettings};
+pub use self::cause::ConnectCause;
+use self::cause::{Facts, Failure};
+use crate::error::{BoxError, Error, ErrorKind};
+
+mod addresses;
+mod built_in;
+mod cause;
+mod proxy;
+mod roots;
+#[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
+mod tls;
+
+/// A future that owns what it needs or borrows from `'a`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Carries requests to the server and answers back.
+///
+/// Implement it to send through something other than reqwest: a middleware, a recorder, a server in the same
+/// process (see `examples/custom_transport.rs`). It must not follow redirects and must not retry. Time-outs
+/// are the caller's; dropping the future has to abort the request.
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends one request; resolves when the answer's headers are there.
+    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>>;
+
+    /// Forgets all pooled connections: called when polls go deaf, as they do after a machine slept
+    /// (field note 14). Does nothing unless implemented.
+    fn reset(&self) {}
+}
+
+/// Why a [`Transport`] brought no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TransportError {
+    /// True if nothing can have reached the server: DNS, TCP, TLS or proxy.
+    pub is_connect: bool,
+    /// True if the transport itself gave up waiting.
+    pub is_timeout: bool,
+    source: BoxError,
+    /// Why no connection came about.
+    failure: Option<Box<Failure>>,
+}
+
+impl TransportError {
+    /// No connection came about. The cause is found in the source: reqwest's, hyper's, rustls's and I/O errors are known.
+    pub fn connect(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::of(source.into(), Facts::default())
+    }
+
+    /// A connection was there and broke.
+    pub fn interrupted(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { is_connect: false, is_timeout: false, source: source.into(), failure: None }
+    }
+
+    /// At which step the connection failed, if that is what failed.
+    #[must_use]
+    pub fn connect_cause(&self) -> Option<ConnectCause> {
+        Some(self.failure.as_ref()?.cause)
+    }
+
+    /// The same as an error of this crate, whose text says what to do.
+    #[must_use]
+    pub fn into_error(self, host: &str) -> Error {
+        if let Some(failure) = self.failure {
+            let error =
+                Error::new(ErrorKind::Connect, failure.explain(host)).with_connect_cause(failure.cause);
+            return if failure.is_complete() {
+                error.with_silent_source(self.source)
+            } else {
+                error.with_source(self.source)
+            };
+        }
+        let (kind, detail) = if self.is_timeout {
+            (ErrorKind::Timeout, format!("no answer from {host} in time: try again"))
+        } else {
+            let advice = "try again; if it stays so, check the network";
+            (
+                ErrorKind::Interrupted,
+                format!("the connection to {host} broke before the answer was complete: {advice}"),
+            )
+        };
+        Error::new(kind, detail).with_source(self.source)
+    }
+
+    fn of(source: BoxError, facts: Facts) -> Self {
+        let failure = Some(Box::new(Failure::of(&*source, facts)));
+        Self { is_connect: true, is_timeout: false, source, failure }
+    }
+
+    fn of_reqwest(error: reqwest::Error, facts: Facts) -> Self {
+        // The URL goes: its query may hold a login handle or a download parameter.
+        let error = error.without_url();
+        // A connect time-out is both; nothing was sent, so it counts as a failed connection.
+        let is_timeout = error.is_timeout();
+        if error.is_connect() {
+            Self { is_timeout, ..Self::of(error.into(), facts) }
+        } else {
+            Self { is_connect: false, is_timeout, source: error.into(), failure: None }
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl From<reqwest::Error> for TransportError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::of_reqwest(error, Facts::default())
+    }
+}
+
+/// One transport for many clients.
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
+        (**self).send(request)
+    }
+
+    fn reset(&self) {
+        (**self).reset();
+    }
+}
