@@ -99,7 +99,7 @@ pub(crate) fn install(host: &Host) -> Outcome<(PathBuf, PathBuf)> {
 }
 
 /// The simulator as a program.
-fn simulator() -> Outcome<PathBuf> {
+pub(crate) fn simulator() -> Outcome<PathBuf> {
     process::run(&mut cargo(["build", "--quiet", "--package", "ilink-fixtures", "--bin", "ilink-sim"]))?;
     Ok(target().join("debug").join(format!("ilink-sim{}", std::env::consts::EXE_SUFFIX)))
 }
@@ -111,6 +111,13 @@ pub(crate) fn addon_tests(node: &Path, addon: &Path) -> Outcome<Command> {
     command.args(["--test-reporter=spec", "openclaw-weixin/tests/addon.test.mjs"]).current_dir(root());
     command.env("WEIXIN_ADDON", addon).env("WEIXIN_SIMULATOR", simulator()?);
     Ok(command)
+}
+
+/// The official plugin instead of ours.
+pub(crate) fn official(host: &Host) -> Outcome<Counts> {
+    let mut command = prepare(host, Path::new(""))?;
+    command.env("E2E_OFFICIAL", tools::OFFICIAL);
+    test(command, "official.mjs")
 }
 
 /// Node.js with everything that the JavaScript of `e2e/` reads from its environment.

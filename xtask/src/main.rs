@@ -54,6 +54,8 @@ Usage: cargo xtask TASK
   tidy                        the house rules of CONTRIBUTING.md
   tls                         whether each shipped package, built alone as it is shipped, opens an https URL
   fixtures record [ARGS]      a proxy that records exchanges with a server, without their secrets
+  fixtures reach              other people's clients, unpatched, reach the simulator under the real names: one in Python
+                              (needs python3) and the official plugin on the newest OpenClaw
   help                        this text
 ";
 
@@ -139,7 +141,11 @@ fn run() -> Outcome<ExitCode> {
         }
         "fixtures" => match args.next().map_err(usage)? {
             Some(Value(what)) if what == "record" => fixtures::record(args.raw_args().map_err(usage)?)?,
-            _ => return Err("fixtures knows `record` only; see `cargo xtask help`".into()),
+            Some(Value(what)) if what == "reach" => {
+                end(&mut args)?;
+                fixtures::reach()?;
+            }
+            _ => return Err("fixtures knows `record` and `reach`; see `cargo xtask help`".into()),
         },
         "types" => {
             end(&mut args)?;

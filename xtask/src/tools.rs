@@ -12,6 +12,9 @@ use crate::{Outcome, archive, platform};
 /// What the newest OpenClaw wants, and everything else of ours runs with.
 const NODE: &str = "24.21.0";
 
+/// The version of Tencent's plugin that is the reference.
+pub(crate) const OFFICIAL: &str = "2.4.9";
+
 /// What npm must be told beside a package's name.
 #[derive(Debug, Default)]
 pub(crate) struct NpmOptions {
@@ -48,7 +51,7 @@ pub(crate) fn openclaw(version: &str, node: &Path, options: &NpmOptions) -> Outc
 pub(crate) fn official_plugin() -> Outcome<PathBuf> {
     let name = "@tencent-weixin/openclaw-weixin";
     let options = NpmOptions { args: vec!["--ignore-scripts", "--legacy-peer-deps"], overrides: None };
-    let folder = npm_install(name, "2.4.9", None, &options)?;
+    let folder = npm_install(name, OFFICIAL, None, &options)?;
     Ok(folder.join("node_modules").join(name))
 }
 
@@ -88,6 +91,29 @@ pub(crate) fn old_gcc() -> Outcome<PathBuf> {
         fs::rename(&partial, &folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(folder)
+}
+
+/// A Python that has a package of its registry, in an environment of its own.
+pub(crate) fn python_with(package: &str, version: &str) -> Outcome<PathBuf> {
+    let machine = find("python3").ok_or("python3 is not installed; install it and put it on PATH")?;
+    let folder = target().join("e2e").join(format!("python-{package}-{version}"));
+    let bin = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let (python, done) = (bin.join("python"), folder.join("installed"));
+    if !done.exists() {
+        println!("installing {package} {version} below {}", folder.display());
+        run(Command::new(machine).args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let wanted = format!("{package}=={version}");
+        run(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            &wanted,
+        ]))?;
+        fs::write(&done, "").map_err(|error| format!("{}: {error}", done.display()))?;
+    }
+    Ok(python)
 }
 
 /// cargo-deny: the machine's, or one built below `target/tools`.
