@@ -1,8 +1,8 @@
 // The message port to the addon: one per process and state folder, opened with its first user, closed with its last.
 import { createRequire } from "node:module";
-import tls from "node:tls";
 
 import { loadAddon } from "./loader.js";
+import { trustedRoots } from "./trust.js";
 
 const { version } = createRequire(import.meta.url)("./package.json");
 
@@ -53,7 +53,7 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
     };
     const ready = call("init", {
       stateDir: stateDir(),
-      roots: trustedRoots(),
+      roots: trustedRoots({ log }),
       logLevel: log.debug ? "debug" : "info",
       ...settings(),
     });
@@ -148,9 +148,4 @@ function dispatch(event, listeners, log) {
   }
   // An event that crosses the account's stop on its way has no listener; the journal keeps its message.
   listeners.get(event.accountId)?.[event.type]?.(event);
-}
-
-/** Node's certificates, NODE_EXTRA_CA_CERTS included: containers without a CA store exist. */
-function trustedRoots() {
-  return typeof tls.getCACertificates === "function" ? tls.getCACertificates("default") : undefined;
 }
