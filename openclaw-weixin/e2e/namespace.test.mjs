@@ -57,10 +57,9 @@ async function play() {
     const { addresses } = await sim.network();
     const mark = await phone.mark();
     await sim.admin("network/addresses", { method: "PUT", body: [] });
-    // The poll ends with the text, the next one with its connection.
-    await sim.fault("getupdates", { kind: "reset" });
-    await phone.send("who resolves this?", bot);
+    await sim.cutConnections();
     await sim.waitForPoll(bot, { polling: false });
+    await phone.send("who resolves this?", bot);
     assert.match(await host.run("channels", "status", "--probe"), /the name ilinkai\.weixin\.qq\.com was not found/);
     await phone.send("written meanwhile", bot);
     await sim.admin("network/addresses", { method: "PUT", body: addresses });
@@ -73,7 +72,7 @@ async function play() {
 
   step("real names: the first of several addresses refuses connections", async () => {
     await sim.admin("network/addresses", { method: "PUT", body: ["127.0.0.2", "::1", "127.0.0.1"] });
-    await sim.fault("getupdates", { kind: "reset" });
+    await sim.cutConnections();
     await converse(phone, bot, "by the last address");
     assert.deepEqual(await sim.deviations(), []);
   });

@@ -162,6 +162,11 @@ class Simulator {
     return fault ? this.admin("network/fault", { method: "PUT", body: fault }) : this.admin("network/fault", { method: "DELETE" });
   }
 
+  /** Ends all connections under the real names; new ones work, or meet the fault that is set. */
+  cutConnections() {
+    return this.admin("network/connections", { method: "DELETE" });
+  }
+
   /** How often an endpoint has been asked. */
   async requests(endpoint) {
     return (await this.admin(`requests?endpoint=${endpoint}`)).length;

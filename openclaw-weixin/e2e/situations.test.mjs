@@ -138,9 +138,7 @@ situation("a quote: the agent is told what is quoted", async (mark) => {
 
 situation("the path breaks: status says how, and what was written meanwhile is answered when it is whole again", async (mark) => {
   await sim.networkFault({ kind: "unknown_issuer" });
-  // The poll that is under way ends, and the next one needs a new connection.
-  await phone.send("are you there?", bot);
-  await sim.fault("getupdates", { kind: "reset" });
+  await sim.cutConnections();
   await sim.waitForPoll(bot, { polling: false });
   assert.match(await host.run("channels", "status", "--probe"), /certificate/);
   await phone.send("written while the path was broken", bot);

@@ -57,6 +57,7 @@ const NETWORKS = {
  * @param {{ modelUrl: string, model?: string, apiKey?: string }} [options.realModel] instead of the stub
  */
 export async function openStage({ purpose = "e2e", network = "proxy", thinkMs, env, realModel } = {}) {
+  if (!NETWORKS[network]) throw new Error(`there is no network ${network}; known are: ${Object.keys(NETWORKS).join(", ")}`);
   const stage = new Stage(mkdtempSync(path.join(tmpdir(), `weixin-${purpose}-`)), NETWORKS[network], env);
   try {
     stage.sim = await startSimulator(E2E_SIMULATOR, stage.network.simulator);

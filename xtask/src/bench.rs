@@ -21,10 +21,10 @@ const SILK_WASM: &str = "3.7.1";
 const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quotes", "quotes_both_ways")];
 
 /// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N]`,
-/// `channel [--slow-seconds N]`, `faults`.
-const CHANNEL: [&str; 3] = ["crash", "channel", "faults"];
+/// `channel [--slow-seconds N]`, of which `idle` is the last part alone, `faults`.
+const CHANNEL: [&str; 4] = ["crash", "channel", "idle", "faults"];
 
-/// The plugin beside the official one on a real OpenClaw: `[--runs N]`.
+/// The plugin beside the official one on a real OpenClaw: `[--runs N] [--network proxy|loopback]`.
 const HOST: &str = "host";
 
 /// Builds and runs one benchmark with optimisation; `args` are its own.

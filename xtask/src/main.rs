@@ -44,8 +44,9 @@ Usage: cargo xtask TASK
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
                               official plugin: markdown, quotes; silk --compare: beside the reference, bit by bit,
                               --encoder: what our encoder and the reference's leave of the signal;
-                              or of the channel: crash (killed 1,000 times), channel (speed, memory), faults;
-                              or of the plugin: host [--runs N], what it costs a real OpenClaw, beside the official one
+                              or of the channel: crash (killed 1,000 times), channel (speed, memory), idle (memory), faults;
+                              or of the plugin: host [--runs N] [--network loopback], what it costs a real OpenClaw, beside the official one;
+                              over TLS if not said
   fuzz [--seconds N]          every fuzz target for so long; 60 if not said
   old-glibc                   the packed addon and its tests under the glibc of Debian 11 (needs apt-get, Debian's archive)
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench crash|channel|faults` runs.
+//! What `cargo xtask bench crash|channel|idle|faults` runs.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -21,10 +21,11 @@ fn main() -> ExitCode {
         ["crash", rest @ ..] => crash::run(rest),
         ["crash-child", url, folder, log] => crash::child(url, folder, log),
         ["channel", rest @ ..] => throughput::run(rest).and_then(|()| idle::run()),
+        ["idle"] => idle::run(),
         ["idle-child", url, folder] => idle::child(url, folder),
         ["idle-simulator"] => idle::simulator(),
         ["faults"] => faults::run(),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | faults".into()),
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,7 @@ use weixin_media::codec::{Encryptor, encrypted_size};
 
 use crate::KEY;
 use crate::clients::Failure;
+use crate::tls::{Stream, Tls};
 
 /// MB/s of processor time, where 1 MB is 10^6 bytes: as `openssl speed` counts. The best of five, after a warm-up.
 fn rate(bytes: usize, mut work: impl FnMut()) -> Result<f64, Failure> {
@@ -67,11 +68,10 @@ pub fn openssl() -> Option<f64> {
 }
 
 /// A bare socket that writes an upload; the server reads and forgets.
-pub fn loopback_up(url: &str, size: u64) -> Result<f64, Failure> {
-    let address = url.trim_start_matches("http://");
+pub fn loopback_up(url: &str, tls: Option<&Tls>, size: u64) -> Result<f64, Failure> {
     let buffer = vec![1; 256 << 10];
     best(size, || {
-        let mut stream = TcpStream::connect(address)?;
+        let mut stream = connect(url, tls)?;
         let length = encrypted_size(size);
         let head = format!("POST /c2c/upload HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes())?;
@@ -81,6 +81,7 @@ pub fn loopback_up(url: &str, size: u64) -> Result<f64, Failure> {
             stream.write_all(&buffer[..now as usize])?;
             left -= now;
         }
+        stream.flush()?;
         let read = stream.read(&mut [0; 1024])?;
         if read == 0 {
             return Err("the CDN gave no answer to an upload".into());
@@ -90,12 +91,12 @@ pub fn loopback_up(url: &str, size: u64) -> Result<f64, Failure> {
 }
 
 /// A bare socket that reads a download and forgets it.
-pub fn loopback_down(url: &str, size: u64) -> Result<f64, Failure> {
-    let address = url.trim_start_matches("http://");
+pub fn loopback_down(url: &str, tls: Option<&Tls>, size: u64) -> Result<f64, Failure> {
     let mut buffer = vec![0; 256 << 10];
     best(size, || {
-        let mut stream = TcpStream::connect(address)?;
+        let mut stream = connect(url, tls)?;
         stream.write_all(format!("GET /download/{size} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())?;
+        stream.flush()?;
         let (mut got, mut head) = (0, true);
         while got < encrypted_size(size) {
             let read = stream.read(&mut buffer)?;
@@ -111,6 +112,16 @@ pub fn loopback_down(url: &str, size: u64) -> Result<f64, Failure> {
         }
         Ok(())
     })
+}
+
+/// A bare connection, over TLS where the URL says so.
+fn connect(url: &str, tls: Option<&Tls>) -> Result<Box<dyn Stream>, Failure> {
+    let (_, address) = url.split_once("://").ok_or("no URL")?;
+    let stream = TcpStream::connect(address)?;
+    match tls {
+        Some(tls) => tls.connect(stream),
+        None => Ok(Box::new(stream)),
+    }
 }
 
 /// The best of some, as everything that goes over a socket is measured.

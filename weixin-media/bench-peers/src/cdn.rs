@@ -1,8 +1,8 @@
 //! The least that is a CDN: takes uploads and forgets them, sends downloads out of one buffer, and answers the API calls
 //! that belong to an upload. Blocking, a thread per connection, in the parent process: what is measured is the client.
 
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
@@ -10,21 +10,34 @@ use weixin_media::codec::{Encryptor, encrypted_size};
 
 use crate::KEY;
 use crate::clients::Failure;
+use crate::tls::{Stream, Tls};
 
 /// The plaintext of every download is this many bytes, over and over.
 const PATTERN: usize = 1 << 20;
 
 /// Starts it and returns its URL.
-pub fn start() -> Result<String, Failure> {
+pub fn start(tls: Option<&Tls>) -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let url = match tls {
+        Some(_) => format!("https://localhost:{}", address.port()),
+        None => format!("http://{address}"),
+    };
+    let tls = tls.cloned();
     let mut pattern = vec![0x5a; PATTERN];
     Encryptor::new(&KEY).in_place(&mut pattern)?;
     let server = Arc::new(Server { url: url.clone(), pattern });
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let server = Arc::clone(&server);
-            thread::spawn(move || server.serve(&stream));
+            let (server, tls) = (Arc::clone(&server), tls.clone());
+            thread::spawn(move || {
+                stream.set_nodelay(true)?;
+                let stream: Box<dyn Stream> = match tls {
+                    Some(tls) => tls.accept(stream).map_err(|error| io::Error::other(error.to_string()))?,
+                    None => Box::new(stream),
+                };
+                server.serve(stream)
+            });
         }
     });
     Ok(url)
@@ -37,8 +50,7 @@ struct Server {
 
 impl Server {
     /// Requests until the client goes away.
-    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
+    fn serve(&self, stream: Box<dyn Stream>) -> io::Result<()> {
         let mut reader = BufReader::with_capacity(256 << 10, stream);
         loop {
             let (mut first, mut length) = (String::new(), 0_u64);
@@ -57,6 +69,8 @@ impl Server {
                 }
             }
             discard(&mut reader, length)?;
+            // The next request comes after the answer, so nothing waits in the buffer.
+            let stream = reader.get_mut();
             let path = first.split(' ').nth(1).unwrap_or_default();
             if path.contains("/download") {
                 let size =
@@ -73,7 +87,7 @@ impl Server {
         }
     }
 
-    fn download(&self, mut stream: &TcpStream, size: u64) -> io::Result<()> {
+    fn download(&self, stream: &mut dyn Write, size: u64) -> io::Result<()> {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
             encrypted_size(size)
@@ -90,13 +104,15 @@ impl Server {
         let mut encryptor = Encryptor::new(&KEY);
         encryptor.update(&rest, &mut last);
         last.extend(encryptor.finish());
-        stream.write_all(&last)
+        stream.write_all(&last)?;
+        stream.flush()
     }
 }
 
-fn answer(mut stream: &TcpStream, header: &str, body: &str) -> io::Result<()> {
+fn answer(stream: &mut dyn Write, header: &str, body: &str) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-    stream.write_all(format!("{head}{header}content-length: {}\r\n\r\n{body}", body.len()).as_bytes())
+    stream.write_all(format!("{head}{header}content-length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
+    stream.flush()
 }
 
 fn discard(reader: &mut impl Read, mut left: u64) -> io::Result<()> {

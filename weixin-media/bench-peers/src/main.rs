@@ -4,12 +4,16 @@
 //! Throughput is the best of some runs, since what else the machine does only ever makes it slower; memory is the highest: the peak of the resident set above what it was when the
 //! client was set up and had moved one small file. 1 MB is 10^6 bytes, 1 MiB is 2^20.
 //!
+//! First over plain http, then over TLS with a certificate of our own, which the clients find in `SSL_CERT_FILE` (a client
+//! with built-in roots alone has no figure there).
+//!
 //! The official plugin is measured if `OFFICIAL_PLUGIN` names its folder (the one with `dist/`); `NODE` may name a node of
 //! version 22 or later.
 
 mod bound;
 mod cdn;
 mod clients;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,6 +22,7 @@ use std::time::Instant;
 use weixin_media::codec::MediaKey;
 
 use crate::clients::{Failure, Subject, Who};
+use crate::tls::Tls;
 
 /// The key of every download.
 pub const KEY: MediaKey = MediaKey::new(*b"0123456789abcdef");
@@ -53,10 +58,9 @@ fn start() -> Result<(), Failure> {
         println!("{seconds} {peak}");
         return Ok(());
     }
-    let url = cdn::start()?;
     if args == ["serve"] {
         // For a profiler: `child weixin-media download 1024 URL FOLDER` is what it looks at.
-        println!("{url}");
+        println!("{}", cdn::start(None)?);
         std::thread::park();
     }
     let folder = std::env::temp_dir().join(format!("media-bench-{}", std::process::id()));
@@ -65,12 +69,18 @@ fn start() -> Result<(), Failure> {
         let size = usize::try_from(mib * MIB)?.max(1024);
         std::fs::write(file(&folder, mib), noise(size))?;
     }
-    let done = run(&url, &folder);
+    let done = (|| {
+        let cpu = cpu()?;
+        run(&cdn::start(None)?, None, cpu, &folder)?;
+        let tls = Tls::new(&ca_file(&folder))?;
+        run(&cdn::start(Some(&tls))?, Some(&tls), cpu, &folder)
+    })();
     std::fs::remove_dir_all(&folder)?;
     done
 }
 
-fn run(url: &str, folder: &Path) -> Result<(), Failure> {
+/// MD5 and AES, MB/s.
+fn cpu() -> Result<(f64, f64), Failure> {
     let (md5, aes) = (bound::md5()?, bound::aes()?);
     println!("MD5, one thread         {md5:>8.0} MB/s");
     println!("AES-128-ECB in place    {aes:>8.0} MB/s");
@@ -81,8 +91,14 @@ fn run(url: &str, folder: &Path) -> Result<(), Failure> {
         ),
         None => println!("openssl speed           not installed"),
     }
+    Ok((md5, aes))
+}
+
+fn run(url: &str, tls: Option<&Tls>, (md5, aes): (f64, f64), folder: &Path) -> Result<(), Failure> {
+    println!("\n== over {}", if tls.is_some() { "TLS" } else { "plain http" });
     for mib in SIZES {
-        let (up, down) = (bound::loopback_up(url, mib * MIB)?, bound::loopback_down(url, mib * MIB)?);
+        let (up, down) =
+            (bound::loopback_up(url, tls, mib * MIB)?, bound::loopback_down(url, tls, mib * MIB)?);
         let (up_bound, down_bound) =
             (1.0 / (1.0 / md5 + 1.0 / aes + 1.0 / up), 1.0 / (1.0 / aes + 1.0 / down));
         println!(
@@ -148,6 +164,7 @@ fn child(who: Who, what: &str, mib: u64, url: &str, folder: &Path) -> Result<(f6
     runs(mib, || {
         let mut command = Command::new(&myself);
         command.args(["child", who.name(), what, &mib.to_string(), url]).arg(folder);
+        command.env("SSL_CERT_FILE", ca_file(folder));
         command
     })
 }
@@ -167,7 +184,8 @@ fn node(
             .arg(official)
             .args([what, &mib.to_string(), url])
             .arg(folder)
-            .arg(KEY.to_base64_of_hex());
+            .arg(KEY.to_base64_of_hex())
+            .env("NODE_EXTRA_CA_CERTS", ca_file(folder));
         command
     })
 }
@@ -214,6 +232,11 @@ fn status(name: &str) -> Result<u64, Failure> {
     let text = std::fs::read_to_string("/proc/self/status")?;
     let line = text.lines().find(|line| line.starts_with(name)).ok_or("no such line")?;
     Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
+}
+
+/// The certificate that clients are to trust; not there before TLS is.
+fn ca_file(folder: &Path) -> PathBuf {
+    folder.join("ca.pem")
 }
 
 fn file(folder: &Path, mib: u64) -> PathBuf {
