@@ -53,7 +53,12 @@ struct Inner {
 pub enum ErrorKind {
     /// An argument or a setting is not usable; nothing was sent.
     InvalidInput,
-    /// The token, or a connection, would have gone to a host that is not allowed; nothing was sent.
+    /// The token, or a connection, would have gone to a host that is not allowed; nothing was sent. Allow it with
+    /// [`HostPolicy::allow_host`](crate::HostPolicy::allow_host) or
+    /// [`allow_suffix`](crate::HostPolicy::allow_suffix), this machine with
+    /// [`allow_loopback`](crate::HostPolicy::allow_loopback), or make it the
+    /// [base URL](crate::ClientBuilder::base_url). A login ends with this if the server leads it, or its bot, to such a
+    /// host.
     HostNotAllowed,
     /// No connection: DNS, TCP, TLS or proxy; [`Error::connect_cause`] says which.
     Connect,

@@ -66,28 +66,37 @@ impl HostPolicy {
     /// Holds a URL against the policy.
     ///
     /// # Errors
-    /// [`ErrorKind::HostNotAllowed`], with the host and what to do; the query is never shown.
+    /// [`ErrorKind::HostNotAllowed`], with the host and what a program's user can do; the query is never shown.
     pub fn check(&self, url: &Url) -> Result<(), Error> {
         let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
         if is_loopback(url) {
             return if self.loopback {
                 Ok(())
             } else {
-                Err(refuse(&host, "this machine is not allowed: call allow_loopback"))
+                Err(refuse(
+                    &host,
+                    "it is this machine, which is only used if the base URL in your settings is on it too",
+                ))
             };
         }
         if url.scheme() != "https" {
             return Err(refuse(&host, "only https is allowed beyond this machine"));
         }
         if url.port().is_some_and(|port| port != 443) && !self.exact.contains(&host) {
-            return Err(refuse(&host, "only port 443 is allowed: allow the host by name if you trust it"));
+            return Err(refuse(
+                &host,
+                "only port 443 is used: if you trust it, name it in your settings as a base URL",
+            ));
         }
         let known =
             self.exact.contains(&host) || self.suffixes.iter().any(|suffix| host.ends_with(suffix.as_str()));
         if known {
             Ok(())
         } else {
-            Err(refuse(&host, "it is not a WeChat host: allow it by name if you trust it"))
+            Err(refuse(
+                &host,
+                "it is not a WeChat host: if you trust it, name it in your settings as a base URL",
+            ))
         }
     }
 
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn the_query_is_not_shown() {
         let error = check(&HostPolicy::default(), "https://evil.example/?CANARY").unwrap_err();
-        insta::assert_snapshot!(error, @r#"host "evil.example" refused: it is not a WeChat host: allow it by name if you trust it"#);
+        insta::assert_snapshot!(error, @r#"host "evil.example" refused: it is not a WeChat host: if you trust it, name it in your settings as a base URL"#);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::bot::{Credentials, read_answer};
 use crate::client::{Call, Client, to_json};
 use crate::endpoint::{GET_BOT_QRCODE, GET_QRCODE_STATUS};
 use crate::error::{Error, ErrorKind};
-use crate::hosts::is_loopback;
+use crate::hosts::{is_loopback, parse_base_url};
 use crate::retry::RetryPolicy;
 use crate::transport::BoxFuture;
 use crate::wire::LoginStatus;
@@ -34,7 +34,8 @@ pub use session::LoginSession;
 use session::Outcome;
 
 /// A login in progress: a stream of [`LoginEvent`]s that ends after [`Confirmed`](LoginEvent::Confirmed),
-/// [`AlreadyBound`](LoginEvent::AlreadyBound) or an error.
+/// [`AlreadyBound`](LoginEvent::AlreadyBound) or an error: [`ErrorKind::HostNotAllowed`] if the server
+/// leads the login, or the bot's requests, to a host that the client's [`HostPolicy`](crate::HostPolicy) does not allow.
 ///
 /// # Cancel safety
 ///
@@ -300,6 +301,7 @@ impl Login {
             }
             LoginStatus::Confirmed => {
                 let credentials = credentials(answer)?;
+                self.check_base(&credentials)?;
                 self.session.outcome = Some(Outcome::Confirmed(credentials.clone()));
                 self.step = Step::Done;
                 Some(LoginEvent::Confirmed(credentials))
@@ -315,17 +317,27 @@ impl Login {
         let refused =
             |why: &str| Error::new(ErrorKind::HostNotAllowed, format!("redirected to {host:?}: {why}"));
         if host.is_empty() || host.contains(['/', '?', '#', '@', '\\']) {
-            return Err(refused("that is no host name; try again later"));
+            return Err(refused("that is no host name; start the login again later"));
         }
-        let mut url = Url::parse(&format!("https://{host}/")).map_err(|_| refused("that is no host name"))?;
+        let mut url = Url::parse(&format!("https://{host}/"))
+            .map_err(|_| refused("that is no host name; start the login again later"))?;
         if is_loopback(&url) && self.client.base_url().scheme() == "http" {
-            url = Url::parse(&format!("http://{host}/")).map_err(|_| refused("that is no host name"))?;
+            url = Url::parse(&format!("http://{host}/"))
+                .map_err(|_| refused("that is no host name; start the login again later"))?;
         }
-        self.client.hosts().check(&url)?;
+        self.client.hosts().check(&url).map_err(|error| led_away("this login", &error))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         self.session.base_url = url.into();
         self.session.scanned = true;
         Ok(LoginEvent::Redirected { host })
+    }
+
+    /// Better known now than from an account that cannot start.
+    fn check_base(&self, credentials: &Credentials) -> Result<(), Error> {
+        let Some(url) = &credentials.base_url else { return Ok(()) };
+        parse_base_url(url)
+            .and_then(|url| self.client.hosts().check(&url))
+            .map_err(|error| led_away("the bot", &error))
     }
 
     fn check_deadline(&mut self) -> Result<(), Error> {
@@ -355,6 +367,13 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("session", &self.session).finish_non_exhaustive()
     }
+}
+
+/// The server leads to a place that may not be used.
+fn led_away(what: &str, why: &Error) -> Error {
+    let detail =
+        format!("the server leads {what} to an address that is not used, so nobody is logged in: {why}");
+    Error::new(ErrorKind::HostNotAllowed, detail).at(GET_QRCODE_STATUS.name, 1)
 }
 
 fn credentials(answer: QrcodeStatus) -> Result<Credentials, Error> {

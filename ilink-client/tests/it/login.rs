@@ -82,6 +82,35 @@ async fn a_redirect_is_followed_to_allowed_hosts_only() {
     }
 }
 
+/// Else the account would be there, and could never start.
+#[tokio::test(start_paused = true)]
+async fn a_bot_that_is_led_to_a_host_that_is_not_allowed_is_said_at_the_login() {
+    let confirmed = |url: &str| CONFIRMED.replace("https://ilinkai.weixin.qq.com", url);
+    let mut seen = Vec::new();
+    for url in [
+        "https://evil.example/?CANARY",
+        "http://ilinkai.weixin.qq.com",
+        "https://ilinkai.weixin.qq.com:8443",
+        "http://127.0.0.1:8080",
+        "nonsense",
+    ] {
+        let script = Script::new([Play::ok(CODE), Play::ok(confirmed(url))]);
+        let mut login = script.client().login().start();
+        login.next().await.unwrap().unwrap();
+        let error = login.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HostNotAllowed, "{url}");
+        seen.push(error.to_string());
+        assert!(login.next().await.is_none());
+        let stored = serde_json::to_string(login.session()).unwrap();
+        assert!(!stored.contains("b@im.bot"), "no credentials are there to resume with: {stored}");
+    }
+    insta::assert_snapshot!(seen.join("\n"));
+    for url in ["https://ilinkai.wechat.com/", ""] {
+        let script = Script::new([Play::ok(CODE), Play::ok(confirmed(url))]);
+        assert!(run(script.client().login().start()).await[1].starts_with("Confirmed"), "{url}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn digits_given_while_a_poll_hangs_are_sent_at_once() {
     let script = Script::new([

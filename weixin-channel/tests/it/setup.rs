@@ -1,8 +1,10 @@
 //! Accounts, login, and what is said when something is wrong.
 
-use weixin_channel::{AccountConfig, Channel, Error, LinkState};
+use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
 
-use crate::{Lab, USER, next, until};
+use crate::in_process::InProcess;
+use crate::{Lab, PATIENCE, USER, next, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_login_is_stored_and_its_account_starts() {
@@ -19,6 +21,36 @@ async fn a_login_is_stored_and_its_account_starts() {
     assert_eq!(next(&mut deliveries).await.inbound.text, "hi");
     channel.logout(&account).await.unwrap();
     assert!(channel.accounts().unwrap().is_empty());
+}
+
+/// The server names an address for the new bot that may not be used: the user learns it, and what was there stays.
+#[tokio::test(start_paused = true)]
+async fn a_login_that_leads_to_a_host_that_is_not_allowed_changes_nothing() {
+    let lab = Lab::new();
+    // Without a base URL on this machine the simulator's own address, which its logins name, is not allowed.
+    let transport = InProcess(lab.simulator.clone());
+    let (channel, _deliveries) =
+        Channel::builder().state_dir(lab.folder.path()).transport(transport).build().unwrap();
+    let before = channel.state().account(&lab.account).unwrap().unwrap();
+    lab.simulator.revoke(&before.credentials().bot_id.to_string());
+    let mut login = channel.login(&AccountConfig::default()).unwrap();
+    let error = loop {
+        match login.next().await.expect("the login says why it ends") {
+            Ok(ChannelLoginEvent::Progress(LoginEvent::Code(_))) => {
+                let pending = lab.simulator.wait_for_qrcode(PATIENCE).await.unwrap();
+                lab.phone().scan(&pending.qrcode).unwrap();
+                lab.phone().confirm(&pending.qrcode).unwrap();
+            }
+            Ok(ChannelLoginEvent::LoggedIn { .. }) => panic!("logged in to a host that is not allowed"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), "host-not-allowed");
+    insta::assert_snapshot!(error);
+    assert!(login.next().await.is_none());
+    let accounts = channel.accounts().unwrap();
+    assert_eq!(accounts, [before], "nothing stored, nothing retired");
 }
 
 #[tokio::test(start_paused = true)]
