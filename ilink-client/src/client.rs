@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -190,6 +190,9 @@ impl Client {
         let request = self.request(call)?;
         let transport = &self.inner.transport;
         let answer = transport.send(request).await.map_err(|error| error.into_error(host))?;
+        if let Some(error) = redirected(&answer) {
+            return Err(error);
+        }
         let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
         Ok((status, retry_after, read_body(answer, host).await?))
     }
@@ -283,6 +286,20 @@ async fn read_body(answer: Response<Body>, host: &str) -> Result<Bytes, Error> {
         }
     }
     Ok(if rest.is_empty() { first } else { [&first[..], &rest].concat().into() })
+}
+
+/// The API has no redirects: whoever gives one stands in between, and the token is not carried there (field note 28).
+fn redirected(answer: &Response<Body>) -> Option<Error> {
+    let status = answer.status();
+    let location = answer.headers().get(LOCATION).filter(|_| status.is_redirection())?;
+    let target = location.to_str().ok().and_then(|location| Url::parse(location).ok());
+    let host = target.as_ref().and_then(Url::host_str).unwrap_or("another page");
+    let detail = format!(
+        "HTTP {}: led to {host}, which is not followed: if this is a public network, open a web page and log in to it; \
+         else check the base URL and the proxy",
+        status.as_u16()
+    );
+    Some(Error::new(ErrorKind::Status, detail).with_status(status.as_u16()))
 }
 
 /// `Retry-After` in seconds; the form with a date is not in use here.

@@ -62,6 +62,11 @@ impl Attempt {
 }
 
 impl Progress {
+    /// True if it was this name that was looked up, and not that of a proxy.
+    pub(super) fn looked_up(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// How many addresses there are to choose from; 0 or 1 if the URL names one.
     pub(super) fn count(&self) -> usize {
         self.addresses.len()
@@ -250,7 +255,7 @@ mod tests {
     /// Looks the name up as for a connection, and says in which order the addresses are tried.
     async fn attempt(known: &Addresses) -> Progress {
         let attempt = Attempt::default();
-        attempt.watch(known.resolve("host.example".parse().unwrap())).await.unwrap();
+        let _ = attempt.watch(known.resolve("host.example".parse().unwrap())).await.unwrap();
         attempt.progress()
     }
 

@@ -177,12 +177,14 @@ impl Recipe {
     }
 
     fn facts(&self, progress: &Progress, uri: &Uri) -> Facts {
+        let host = uri.host().unwrap_or_default();
         let proxy = match &self.proxy {
-            _ if is_loopback_host(uri.host().unwrap_or_default()) => None,
+            _ if is_loopback_host(host) => None,
             Proxy::Env(proxy) => {
                 proxy.as_ref().filter(|proxy| proxy.stands_before(uri)).map(ToString::to_string)
             }
-            Proxy::Given(_) => None,
+            // It does not say what it is for. Without it, the server's name would have been looked up.
+            Proxy::Given(_) => (!progress.looked_up(host)).then(|| "the proxy".to_owned()),
         };
         Facts { proxy, handshake: progress.handshake, limit: Some(self.connect_timeout) }
     }

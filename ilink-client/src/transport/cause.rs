@@ -231,6 +231,10 @@ impl Failure {
             ConnectCause::NotTls => format!(
                 "what answers in place of {host} does not speak TLS: if this is a public network, open a web page and log in to it; else check the proxy settings"
             ),
+            // Such as a captive portal that answers CONNECT with its page.
+            ConnectCause::HandshakeCut if self.facts.proxy.is_some() => format!(
+                "{proxy} let the connection to {host} begin, and it was cut in the TLS handshake: if this is a public network, open a web page and log in to it; else have the name allowed"
+            ),
             ConnectCause::HandshakeCut => format!(
                 "the connection to {host} was cut in the TLS handshake: a firewall may not let this name through; have it allowed"
             ),

@@ -6,9 +6,13 @@
 mod canaries;
 mod conformance;
 mod examples;
+mod https;
 mod in_process;
 mod login;
 mod messages;
+mod network;
+mod path_faults;
+mod proxies;
 mod retry;
 mod script;
 mod setup;

@@ -83,5 +83,5 @@ async fn an_unreachable_server_is_named() {
         .unwrap();
     let error = client.login().start().next().await.unwrap().unwrap_err();
     assert!(error.is_connect());
-    insta::assert_snapshot!(error, @"get_bot_qrcode: cannot connect to 127.0.0.1: check the base URL, the network and the proxy settings (Connection refused (os error 111))");
+    insta::assert_snapshot!(error, @"get_bot_qrcode: 127.0.0.1 refuses the connection: nothing listens there, or a firewall refuses in its place");
 }

@@ -10,8 +10,10 @@ mod delivery_notes;
 mod failing_store;
 mod inbound;
 mod outbound;
+mod path_faults;
 mod races;
 mod setup;
+mod words;
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -6,6 +6,7 @@
 mod bad_media;
 mod cuts;
 mod download;
+mod https;
 mod remote;
 mod script;
 #[cfg(feature = "silk")]
