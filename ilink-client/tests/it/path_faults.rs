@@ -141,7 +141,7 @@ async fn proxies(table: &mut Table) {
         // The proxy goes, and comes back, in a task of its own.
         let error = loop {
             match bot.notify_start().await {
-                Ok(_) => bot.client().transport().reset(),
+                Ok(()) => bot.client().transport().reset(),
                 Err(error) => break error,
             }
         };

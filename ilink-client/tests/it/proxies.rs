@@ -44,7 +44,7 @@ async fn the_child() {
             .build()
             .unwrap();
         match client.bot(Credentials::new(id, token)).unwrap().notify_start().await {
-            Ok(_) => println!("\nSAID: works"),
+            Ok(()) => println!("\nSAID: works"),
             Err(error) => println!("\nSAID: {error}"),
         }
     }

@@ -32,7 +32,7 @@ async fn a_login_that_leads_to_a_host_that_is_not_allowed_changes_nothing() {
     let (channel, _deliveries) =
         Channel::builder().state_dir(lab.folder.path()).transport(transport).build().unwrap();
     let before = channel.state().account(&lab.account).unwrap().unwrap();
-    lab.simulator.revoke(&before.credentials().bot_id.to_string());
+    lab.simulator.revoke(before.credentials().bot_id.as_ref());
     let mut login = channel.login(&AccountConfig::default()).unwrap();
     let error = loop {
         match login.next().await.expect("the login says why it ends") {
