@@ -76,8 +76,8 @@ pub(crate) async fn simulator() -> Outcome {
 /// Starts all accounts, waits until they poll, and says how much memory it has.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn child(url: &str, folder: &str) -> Outcome {
-    let (channel, _deliveries) = Channel::builder().state_dir(folder).base_url(url).build()?;
-    let ids: Vec<_> = channel.accounts()?.into_iter().map(|account| account.id).collect();
+    let (channel, _deliveries) = Channel::builder().state_dir(folder).base_url(url).build().await?;
+    let ids: Vec<_> = channel.accounts().await?.into_iter().map(|account| account.id).collect();
     for id in &ids {
         channel.start(id, lab::open()).await?;
     }
