@@ -37,7 +37,9 @@ pub enum ChannelLoginEvent {
 }
 
 impl Channel {
-    /// Starts a login. The tokens that are here already go along, so that the server can say "already bound".
+    /// Starts a login. Nothing is stored or retired unless its account can be used: one that the server sends to a host
+    /// that is not allowed ends with an error. The tokens that are here already go along, so that the server can say
+    /// "already bound".
     ///
     /// # Errors
     /// If the state folder cannot be written: better now than after the scan. If a setting is unusable.
@@ -46,7 +48,9 @@ impl Channel {
         let mut accounts = self.state().accounts()?;
         accounts.reverse();
         let tokens = accounts.into_iter().map(|account| account.token);
-        let login = self.client_for(config)?.login().local_tokens(tokens).start();
+        // The account's own setting comes before what the server names (Channel::start).
+        let stays = config.base_url.is_some();
+        let login = self.client_for(config)?.login().local_tokens(tokens).stay_at_base_url(stays).start();
         Ok(ChannelLogin { channel: self.clone(), login, stored: None })
     }
 }

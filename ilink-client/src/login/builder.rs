@@ -13,11 +13,12 @@ pub struct LoginBuilder {
     client: Client,
     policy: LoginPolicy,
     tokens: Vec<Secret>,
+    stays: bool,
 }
 
 impl LoginBuilder {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, policy: LoginPolicy::default(), tokens: Vec::new() }
+        Self { client, policy: LoginPolicy::default(), tokens: Vec::new(), stays: false }
     }
 
     /// The tokens that are here already, newest account first: by these the server recognises a bot that is
@@ -33,6 +34,13 @@ impl LoginBuilder {
         self
     }
 
+    /// The bot will be used at the client's base URL, whatever the server names. Then a base URL that is not allowed
+    /// is left out of the credentials; else it ends the login, since its bot could never be used.
+    pub fn stay_at_base_url(mut self, stay: bool) -> Self {
+        self.stays = stay;
+        self
+    }
+
     /// The login. Nothing is sent before the first event is asked for.
     pub fn start(self) -> Login {
         let session = LoginSession {
@@ -45,6 +53,7 @@ impl LoginBuilder {
             scanned: false,
             asked: false,
             outcome: None,
+            stays: self.stays,
         };
         Login::new(self.client, self.policy, session)
     }

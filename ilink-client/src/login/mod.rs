@@ -300,8 +300,14 @@ impl Login {
                 Some(LoginEvent::AlreadyBound)
             }
             LoginStatus::Confirmed => {
-                let credentials = credentials(answer)?;
-                self.check_base(&credentials)?;
+                let mut credentials = credentials(answer)?;
+                if let Err(refused) = self.check_base(&credentials) {
+                    if !self.session.stays {
+                        return Err(refused);
+                    }
+                    tracing::warn!(%refused, "the bot stays at the base URL that was given");
+                    credentials.base_url = None;
+                }
                 self.session.outcome = Some(Outcome::Confirmed(credentials.clone()));
                 self.step = Step::Done;
                 Some(LoginEvent::Confirmed(credentials))

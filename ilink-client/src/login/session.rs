@@ -31,6 +31,9 @@ pub struct LoginSession {
     pub(super) scanned: bool,
     pub(super) asked: bool,
     pub(super) outcome: Option<Outcome>,
+    /// The bot stays at the client's base URL.
+    #[serde(default)]
+    pub(super) stays: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

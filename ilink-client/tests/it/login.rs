@@ -112,6 +112,20 @@ async fn a_bot_that_is_led_to_a_host_that_is_not_allowed_is_said_at_the_login() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bot_that_stays_where_it_is_may_be_led_anywhere() {
+    for (url, kept) in
+        [("https://evil.example", None), ("https://sh.weixin.qq.com", Some("https://sh.weixin.qq.com"))]
+    {
+        let confirmed = CONFIRMED.replace("https://ilinkai.weixin.qq.com", url);
+        let script = Script::new([Play::ok(CODE), Play::ok(confirmed)]);
+        let mut login = script.client().login().stay_at_base_url(true).start();
+        login.next().await.unwrap().unwrap();
+        let Some(Ok(LoginEvent::Confirmed(credentials))) = login.next().await else { panic!("{url}") };
+        assert_eq!(credentials.base_url.as_deref(), kept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn digits_given_while_a_poll_hangs_are_sent_at_once() {
     let script = Script::new([
         Play::ok(CODE),

@@ -1,10 +1,11 @@
 //! Accounts, login, and what is said when something is wrong.
 
+use ilink_fixtures::{Endpoint, Fault};
 use weixin_channel::ilink_client::LoginEvent;
 use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
 
-use crate::in_process::InProcess;
-use crate::{Lab, PATIENCE, USER, next, until};
+use crate::in_process::{BASE_URL, InProcess};
+use crate::{Lab, PATIENCE, USER, config, next, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_login_is_stored_and_its_account_starts() {
@@ -51,6 +52,30 @@ async fn a_login_that_leads_to_a_host_that_is_not_allowed_changes_nothing() {
     assert!(login.next().await.is_none());
     let accounts = channel.accounts().unwrap();
     assert_eq!(accounts, [before], "nothing stored, nothing retired");
+}
+
+/// Its own base URL comes before what the server names, so that this does not matter.
+#[tokio::test(start_paused = true)]
+async fn a_login_with_a_base_url_of_its_own_may_be_led_anywhere() {
+    let lab = Lab::empty();
+    let (channel, mut deliveries) = lab.builder().build().unwrap();
+    let bot = lab.simulator.add_bot(USER);
+    let body = format!(
+        r#"{{"ret":0,"status":"confirmed","bot_token":"{}","ilink_bot_id":"{}","baseurl":"https://evil.example","ilink_user_id":"{USER}"}}"#,
+        bot.token, bot.bot_id
+    );
+    lab.simulator.fault(Fault::Body { body }, Endpoint::GetQrcodeStatus, 1);
+    let mut own = config();
+    own.base_url = Some(BASE_URL.to_owned());
+    let mut login = channel.login(&own).unwrap();
+    let account = loop {
+        if let ChannelLoginEvent::LoggedIn { account, .. } = login.next().await.unwrap().unwrap() {
+            break account;
+        }
+    };
+    channel.start(&account, own).await.unwrap();
+    lab.phone().send_text("hi");
+    assert_eq!(next(&mut deliveries).await.inbound.text, "hi");
 }
 
 #[tokio::test(start_paused = true)]
