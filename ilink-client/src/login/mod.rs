@@ -1,6 +1,7 @@
 //! Login by QR code, as a stream of events (protocol §5).
 
 mod builder;
+mod confirmed;
 mod event;
 mod input;
 mod session;
@@ -28,6 +29,7 @@ use crate::wire::request::GetBotQrcode;
 use crate::wire::response::{BotQrcode, QrcodeStatus};
 
 pub use builder::LoginBuilder;
+use confirmed::credentials;
 pub use event::{LoginCode, LoginEvent, LoginPolicy};
 pub use input::LoginInput;
 pub use session::LoginSession;
@@ -380,19 +382,6 @@ fn led_away(what: &str, why: &Error) -> Error {
     let detail =
         format!("the server leads {what} to an address that is not used, so nobody is logged in: {why}");
     Error::new(ErrorKind::HostNotAllowed, detail).at(GET_QRCODE_STATUS.name, 1)
-}
-
-fn credentials(answer: QrcodeStatus) -> Result<Credentials, Error> {
-    let failed = |field| {
-        let detail = format!("the login was confirmed without {field}: it failed; start it again");
-        Error::new(ErrorKind::Login, detail).at(GET_QRCODE_STATUS.name, 1)
-    };
-    let bot_id = answer.ilink_bot_id.filter(|id| !id.is_empty()).ok_or_else(|| failed("ilink_bot_id"))?;
-    let token = answer.bot_token.filter(|token| !token.is_empty()).ok_or_else(|| failed("bot_token"))?;
-    let mut credentials = Credentials::new(bot_id, token);
-    credentials.base_url = answer.baseurl.filter(|url| !url.trim().is_empty());
-    credentials.user_id = answer.ilink_user_id.filter(|user| !user.is_empty());
-    Ok(credentials)
 }
 
 pub(super) fn unix_ms(client: &Client) -> u64 {
