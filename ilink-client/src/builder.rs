@@ -113,6 +113,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Where the proxy's variables are read, instead of this process's environment.
+    pub fn environment(mut self, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.settings.environment = Some(Arc::new(variable));
+        self
+    }
+
     /// How long a connection may take, TLS and a proxy included, instead of 5 s. If a name has several addresses
     /// (field note 16), they share it, but each gets half of it for its TLS handshake.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {

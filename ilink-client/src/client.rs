@@ -156,7 +156,11 @@ impl Client {
                     }),
                     Err(_) => Err(Error::new(
                         ErrorKind::Timeout,
-                        format!("no complete answer within {} s", call.timeout().as_secs_f32()),
+                        format!(
+                            "no complete answer from {} within {} s: the network or the server is slow; try again",
+                            call.base.host_str().unwrap_or_default(),
+                            call.timeout().as_secs_f32()
+                        ),
                     )),
                 };
                 let error = match result {

@@ -94,19 +94,20 @@ fn status_error(status: StatusCode, text: &str) -> Error {
 
 fn body_error(status: StatusCode, text: &str) -> Error {
     // Something that begins like JSON may hold a message or a token: its content is not shown.
-    let begins = match text.chars().next() {
-        Some('{' | '[' | '"') => format!("broken JSON of {} bytes", text.len()),
-        _ => {
-            let start: String = text
-                .chars()
-                .take(60)
-                .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '.' })
-                .collect();
-            format!("no JSON but {} bytes that begin with {start:?}", text.len())
-        }
+    let detail = if text.starts_with(['{', '[', '"']) {
+        format!(
+            "the answer is broken JSON of {} bytes: it was cut or changed on its way; try again",
+            text.len()
+        )
+    } else {
+        let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '.' };
+        let start: String = text.chars().take(60).map(shown).collect();
+        format!(
+            "the answer is no JSON but {} bytes that begin with {start:?}: a proxy or a captive portal answers in the server's place; if this is a public network, open a web page and log in to it",
+            text.len()
+        )
     };
-    let advice = "a proxy or a captive portal may be answering in the server's place";
-    Error::new(ErrorKind::Body, format!("the answer is {begins}: {advice}")).with_status(status.as_u16())
+    Error::new(ErrorKind::Body, detail).with_status(status.as_u16())
 }
 
 #[cfg(test)]
@@ -140,8 +141,8 @@ mod tests {
     #[test]
     fn a_body_that_is_no_json_is_described() {
         let error = |body| answer(body).unwrap_err().to_string();
-        insta::assert_snapshot!(error("<html><title>Login</title>"), @r#"the answer is no JSON but 26 bytes that begin with "<html><title>Login</title>": a proxy or a captive portal may be answering in the server's place"#);
-        insta::assert_snapshot!(error("{\"ret\":0,\"text\":\"CANARY"), @"the answer is broken JSON of 23 bytes: a proxy or a captive portal may be answering in the server's place");
-        insta::assert_snapshot!(error("[1]"), @"the answer is broken JSON of 3 bytes: a proxy or a captive portal may be answering in the server's place");
+        insta::assert_snapshot!(error("<html><title>Login</title>"), @r#"the answer is no JSON but 26 bytes that begin with "<html><title>Login</title>": a proxy or a captive portal answers in the server's place; if this is a public network, open a web page and log in to it"#);
+        insta::assert_snapshot!(error("{\"ret\":0,\"text\":\"CANARY"), @"the answer is broken JSON of 23 bytes: it was cut or changed on its way; try again");
+        insta::assert_snapshot!(error("[1]"), @"the answer is broken JSON of 3 bytes: it was cut or changed on its way; try again");
     }
 }

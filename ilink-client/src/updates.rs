@@ -156,6 +156,8 @@ pub struct Updates {
     stale: usize,
     deaf: u32,
     quick: u32,
+    /// The last poll came at once after one that broke at once.
+    repeated: bool,
 }
 
 enum Step {
@@ -180,6 +182,7 @@ impl Updates {
             stale: 0,
             deaf: 0,
             quick: 0,
+            repeated: false,
         }
         .with_start_length()
     }
@@ -260,7 +263,7 @@ impl Updates {
     }
 
     fn on_batch(&mut self, batch: UpdateBatch, elapsed: Duration) {
-        (self.failures, self.stale, self.deaf) = (0, 0, 0);
+        (self.failures, self.stale, self.deaf, self.repeated) = (0, 0, 0, false);
         if !self.online {
             self.online = true;
             self.events.push_back(UpdatesEvent::State(LinkState::Online));
@@ -311,6 +314,12 @@ impl Updates {
     }
 
     fn on_failure(&mut self, error: Error, elapsed: Duration) {
+        // A kept connection that the server ended in the very moment in which it was used again: no trouble to speak of.
+        let at_once = error.kind() == ErrorKind::Interrupted && elapsed < self.policy.quick;
+        if at_once && self.failures == 0 && !std::mem::replace(&mut self.repeated, true) {
+            tracing::debug!(%error, "polling again at once");
+            return;
+        }
         self.online = false;
         self.failures = self.failures.saturating_add(1);
         let cut_short = matches!(error.status(), Some(504 | 524))

@@ -55,7 +55,7 @@ impl Service for Plugin {
         let live = self
             .live
             .get()
-            .ok_or_else(|| Failure::new("not-initialised", "call init before anything else."))?;
+            .ok_or_else(|| Failure::new("not-initialised", "The plugin's addon was used before it was opened; update the plugin as a whole, its JavaScript and its addon belong together."))?;
         match method {
             "login.start" => call.answer(live.logins.start(&live.channel, call.params()?).await),
             "login.next" => call.answer(live.logins.next(&call.params()?).await),

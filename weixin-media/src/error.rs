@@ -17,6 +17,8 @@ struct Inner {
     status: Option<u16>,
     attempts: u32,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The detail says what the source says.
+    said: bool,
 }
 
 /// What kind of failure it is.
@@ -35,7 +37,7 @@ pub enum ErrorKind {
     Key,
     /// getuploadurl failed: [`Error::client_error`] says how.
     Api,
-    /// No connection: DNS, TCP, TLS or proxy.
+    /// No connection: DNS, TCP, TLS or proxy. [`Error::client_error`] knows which.
     Connect,
     /// Nothing moved for too long.
     Idle,
@@ -59,7 +61,14 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, detail: detail.into(), status: None, attempts: 0, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            detail: detail.into(),
+            status: None,
+            attempts: 0,
+            source: None,
+            said: false,
+        }))
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -69,6 +78,12 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// A source whose text is the detail.
+    fn with_said_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.said = true;
+        self.with_source(source)
     }
 
     /// The same failure, said better by one who knows more.
@@ -88,24 +103,23 @@ impl Error {
     }
 
     pub(crate) fn of_host(error: ilink_client::Error) -> Self {
-        Self::new(ErrorKind::HostNotAllowed, error.to_string()).with_source(error)
+        Self::new(ErrorKind::HostNotAllowed, error.to_string()).with_said_source(error)
     }
 
     pub(crate) fn of_transport(error: TransportError, host: &str) -> Self {
-        let (kind, detail) = if error.is_connect {
-            (
-                ErrorKind::Connect,
-                format!("cannot connect to {host}: check the network and the proxy settings"),
-            )
-        } else if error.is_timeout {
-            (ErrorKind::Timeout, format!("no answer from {host} in time"))
-        } else if is_early_end(&error) {
-            (
-                ErrorKind::Truncated,
-                format!("{host} closed the connection before all announced bytes had come"),
-            )
+        if error.is_connect {
+            // It says which step failed and what to do.
+            let error = error.into_error(host);
+            return Self::new(ErrorKind::Connect, error.to_string()).with_said_source(error);
+        }
+        if is_early_end(&error) {
+            let detail = format!("{host} closed the connection before all announced bytes had come");
+            return Self::new(ErrorKind::Truncated, detail).with_said_source(error);
+        }
+        let (kind, detail) = if error.is_timeout {
+            (ErrorKind::Timeout, format!("no answer from {host} in time: try again"))
         } else {
-            (ErrorKind::Interrupted, format!("the connection to {host} broke"))
+            (ErrorKind::Interrupted, format!("the connection to {host} broke: try again"))
         };
         Self::new(kind, detail).with_source(error)
     }
@@ -128,7 +142,8 @@ impl Error {
         self.0.attempts
     }
 
-    /// The failure of getuploadurl, where it was that.
+    /// The failure below, where the client had it: of getuploadurl, or of a connection, whose
+    /// [`connect_cause`](ilink_client::Error::connect_cause) it knows.
     #[must_use]
     pub fn client_error(&self) -> Option<&ilink_client::Error> {
         self.0.source.as_deref()?.downcast_ref()
@@ -181,7 +196,7 @@ fn root_cause(mut error: &(dyn StdError + 'static)) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.detail)?;
-        if let Some(source) = self.source() {
+        if let Some(source) = self.source().filter(|_| !self.0.said) {
             let root = root_cause(source);
             if !self.0.detail.ends_with(&root) {
                 write!(f, " ({root})")?;

@@ -85,14 +85,17 @@ pub(super) fn handshake_begins() {
 #[derive(Clone)]
 pub(super) struct Addresses {
     lookup: Lookup,
+    /// SOCKS 4 knows no others.
+    only_v4: bool,
     /// By name: the addresses that brought no connection, the latest last.
     failed: Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>,
 }
 
 impl Addresses {
-    pub(super) fn new(lookup: Option<Lookup>) -> Self {
+    pub(super) fn new(lookup: Option<Lookup>, only_v4: bool) -> Self {
         Self {
             lookup: lookup.unwrap_or_else(|| Arc::new(|name| Box::pin(system(name)))),
+            only_v4,
             failed: Arc::default(),
         }
     }
@@ -146,7 +149,10 @@ impl Resolve for Addresses {
         let (this, name) = (self.clone(), name.as_str().to_owned());
         Box::pin(async move {
             let attempt = Attempt::current();
-            let addresses = (this.lookup)(name.clone()).await?;
+            let mut addresses = (this.lookup)(name.clone()).await?;
+            if this.only_v4 && addresses.iter().any(SocketAddr::is_ipv4) {
+                addresses.retain(SocketAddr::is_ipv4);
+            }
             let addresses = this.ordered(&name, addresses);
             if let Some(attempt) = attempt {
                 let mut progress = attempt.lock();
@@ -263,10 +269,13 @@ mod tests {
     async fn an_address_that_brought_nothing_goes_to_the_end() {
         let all = ["[2001:db8::1]:0", "192.0.2.1:0", "192.0.2.2:0"];
         let found = addresses(&all);
-        let known = Addresses::new(Some(Arc::new(move |_| {
-            let found = found.clone();
-            Box::pin(async { Ok(found) })
-        })));
+        let known = Addresses::new(
+            Some(Arc::new(move |_| {
+                let found = found.clone();
+                Box::pin(async { Ok(found) })
+            })),
+            false,
+        );
         let first = attempt(&known).await;
         assert_eq!(first.addresses, addresses(&all));
         known.failed(&first);

@@ -8,7 +8,7 @@ use http::{Request, Response, Uri};
 
 use super::addresses::{Addresses, Attempt, HandshakeLimit, Lookup, Progress};
 use super::cause::Facts;
-use super::proxy::EnvProxy;
+use super::proxy::{EnvProxy, Environment};
 use super::{Body, BoxFuture, Transport, TransportError};
 use crate::client::Clock;
 use crate::error::Error;
@@ -31,6 +31,7 @@ struct Clients {
 #[derive(Clone)]
 pub(crate) struct TransportSettings {
     pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) environment: Option<Environment>,
     pub(crate) roots: Vec<Vec<u8>>,
     pub(crate) clock: Option<Clock>,
     pub(crate) connect_timeout: Duration,
@@ -64,17 +65,29 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for TransportSettings {
     fn default() -> Self {
-        Self { proxy: None, roots: Vec::new(), clock: None, connect_timeout: CONNECT_TIMEOUT, lookup: None }
+        Self {
+            proxy: None,
+            environment: None,
+            roots: Vec::new(),
+            clock: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            lookup: None,
+        }
     }
 }
 
 impl ReqwestTransport {
     pub(crate) fn new(settings: TransportSettings) -> Result<Self, Error> {
+        let proxy = match settings.proxy {
+            Some(proxy) => Proxy::Given(proxy),
+            None => Proxy::Env(EnvProxy::from_env(settings.environment.as_ref())),
+        };
+        let only_v4 = matches!(&proxy, Proxy::Env(Some(proxy)) if proxy.is_socks4());
         let recipe = Recipe {
             tls: Tls::new(&settings.roots, settings.clock)?,
-            proxy: settings.proxy.map_or_else(|| Proxy::Env(EnvProxy::from_env()), Proxy::Given),
+            proxy,
             connect_timeout: settings.connect_timeout,
-            addresses: Addresses::new(settings.lookup),
+            addresses: Addresses::new(settings.lookup, only_v4),
         };
         let clients = Clients { remote: recipe.client(true)?, local: None };
         Ok(Self { clients: RwLock::new(clients), recipe: Some(recipe) })

@@ -198,7 +198,9 @@ impl Failure {
             self.facts.limit.map_or_else(String::new, |limit| format!(" within {} s", limit.as_secs_f32()));
         match self.cause {
             ConnectCause::NameNotFound => format!(
-                "the name {host} was not found: check this machine's network and its DNS server, and the spelling if you set the name"
+                "the name {} was not found: check this machine's network and its DNS server, and the spelling if you set the name",
+                // A port does not matter here.
+                host.split(':').next().unwrap_or(host)
             ),
             ConnectCause::Refused => {
                 format!(
@@ -239,12 +241,12 @@ impl Failure {
                 "the connection to {host} was cut in the TLS handshake: a firewall may not let this name through; have it allowed"
             ),
             ConnectCause::HandshakeTimedOut => format!(
-                "the TLS handshake with {host} came to no end{}: a firewall may hold it up, or the server is overloaded; check the network",
-                if self.complete { within } else { String::new() }
+                "the TLS handshake with {host}{} came to no end{within}: a firewall may hold it up, or the server is overloaded; check the network",
+                self.facts.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through {proxy}"))
             ),
             ConnectCause::ProxyUnreachable => {
                 format!(
-                    "{proxy} cannot be reached, and so {host} cannot: start it, or correct the proxy settings"
+                    "{proxy} does not answer, so that {host} cannot be reached: start it, or correct the proxy settings"
                 )
             }
             ConnectCause::ProxyLogin => format!(
@@ -289,6 +291,23 @@ impl Failure {
             names => names.join(", "),
         }
     }
+}
+
+/// What became of a connection that was there, and whether that says it all.
+pub(super) fn how_it_broke(error: &(dyn StdError + 'static)) -> (&'static str, bool) {
+    let mut chain = std::iter::successors(Some(error), |error| cause_of(*error));
+    let how = chain.find_map(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => Some("was closed"),
+        Some(
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe,
+        ) => Some("was reset"),
+        // hyper's, which has no type that we see.
+        None if error.to_string().starts_with("connection closed before message completed") => {
+            Some("was closed")
+        }
+        _ => None,
+    });
+    how.map_or(("broke", false), |how| (how, true))
 }
 
 /// The next error of a chain. What an I/O error wraps is its source's parent, so to say: `source` passes it by.

@@ -82,16 +82,15 @@ impl TransportError {
                 error.with_source(self.source)
             };
         }
-        let (kind, detail) = if self.is_timeout {
-            (ErrorKind::Timeout, format!("no answer from {host} in time: try again"))
-        } else {
-            let advice = "try again; if it stays so, check the network";
-            (
-                ErrorKind::Interrupted,
-                format!("the connection to {host} broke before the answer was complete: {advice}"),
-            )
-        };
-        Error::new(kind, detail).with_source(self.source)
+        if self.is_timeout {
+            let detail = format!("no answer from {host} in time: try again");
+            return Error::new(ErrorKind::Timeout, detail).with_source(self.source);
+        }
+        let (broke, said) = cause::how_it_broke(&*self.source);
+        let advice = "try again; if it stays so, check the network";
+        let detail = format!("the connection to {host} {broke} before the answer was complete: {advice}");
+        let error = Error::new(ErrorKind::Interrupted, detail);
+        if said { error.with_silent_source(self.source) } else { error.with_source(self.source) }
     }
 
     fn of(source: BoxError, facts: Facts) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -16,6 +16,9 @@ const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_pr
 /// What reqwest can speak to.
 const SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
 
+/// The values of variables.
+pub(crate) type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// A proxy and the hosts that it is not used for.
 pub(crate) struct EnvProxy {
     variable: &'static str,
@@ -25,24 +28,21 @@ pub(crate) struct EnvProxy {
 }
 
 /// A variable that names no proxy that can be used.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Unusable {
     variable: &'static str,
     why: String,
 }
 
 impl EnvProxy {
-    /// The proxy of this process's environment. What cannot be used is named in the log, once, and ignored.
-    pub(crate) fn from_env() -> Option<Self> {
-        static SAID: Mutex<BTreeSet<Unusable>> = Mutex::new(BTreeSet::new());
-        let (found, unusable) = Self::read(|name| std::env::var(name).ok());
-        for unusable in unusable {
-            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-            if !said.contains(&unusable) {
-                let Unusable { variable, why } = &unusable;
-                tracing::warn!("{variable} is ignored: {why}");
-                said.insert(unusable);
-            }
+    /// The proxy of the environment, this process's unless another is given. What cannot be used is named in the log, once, and ignored.
+    pub(crate) fn from_env(variable: Option<&Environment>) -> Option<Self> {
+        let (found, unusable) = match variable {
+            Some(variable) => Self::read(|name| variable(name)),
+            None => Self::read(|name| std::env::var(name).ok()),
+        };
+        for Unusable { variable, why } in unsaid(unusable) {
+            tracing::warn!("{variable} is ignored: {why}");
         }
         found
     }
@@ -72,10 +72,22 @@ impl EnvProxy {
         Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy)))
     }
 
+    /// True if it takes no IPv6 addresses, and names only as addresses.
+    pub(crate) fn is_socks4(&self) -> bool {
+        self.url.scheme() == "socks4"
+    }
+
     /// True if requests to this URL go through it.
     pub(crate) fn stands_before(&self, uri: &Uri) -> bool {
         self.matcher.intercept(uri).is_some()
     }
+}
+
+/// What this process has not been told yet.
+fn unsaid(unusable: Vec<Unusable>) -> Vec<Unusable> {
+    static SAID: Mutex<BTreeSet<Unusable>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    unusable.into_iter().filter(|unusable| said.insert(unusable.clone())).collect()
 }
 
 /// Scheme, host and port, and who named it; never the password.
@@ -163,6 +175,14 @@ mod tests {
             unusable.remove(0).why
         });
         insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn each_is_named_once_however_many_clients_there_are() {
+        let unusable = || read(&[("HTTPS_PROXY", "once://a:1"), ("ALL_PROXY", "once://a:1")]).1;
+        let variables: Vec<_> = unsaid(unusable()).into_iter().map(|unusable| unusable.variable).collect();
+        assert_eq!(variables, ["HTTPS_PROXY", "ALL_PROXY"]);
+        assert_eq!(unsaid(unusable()), []);
     }
 
     #[test]

@@ -136,3 +136,11 @@ fn what_is_shared_between_threads() {
     send::<ilink_client::Updates>();
     send::<ilink_client::Login>();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_that_had_just_ended_is_no_failure_once() {
+    let plays = [answer_after(35, EMPTY), Play::Break, answer_after(35, EMPTY), Play::Break, Play::Break];
+    let script = Script::new(plays.into_iter().chain([answer_after(35, EMPTY)]));
+    let mut updates = script.bot().updates("");
+    insta::assert_snapshot!(events(&mut updates, 6).await.join("\n"));
+}
