@@ -10,7 +10,7 @@ mod https;
 mod in_process;
 mod login;
 mod messages;
-mod network;
+mod path;
 mod path_faults;
 mod proxies;
 mod retry;

@@ -1,26 +1,87 @@
-//! Proxies from the environment, which a process has but one of: each case is a child process of its own.
+//! Proxies from the environment. A process has but one, so each case that reads it is a child process of its own; which
+//! kinds and variables there are is tested with environments that are given.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ilink_client::{Client, Credentials, RetryPolicy};
+use ilink_client::{Client, ConnectCause, Credentials, Error, RetryPolicy};
 use ilink_fixtures::net::Network;
-
-use crate::network::{World, now};
+use ilink_fixtures::{BotInfo, DEFAULT_USER, Simulator};
 
 const BOT: &str = "PROXIES_CHILD_BOT";
 const CA: &str = "PROXIES_CHILD_CA";
 
+/// Where the name leads without a proxy.
+#[derive(Clone, Copy)]
+enum Direct {
+    /// To nobody.
+    Nowhere,
+    /// To the server.
+    Here,
+}
+
+struct Lab {
+    simulator: Simulator,
+    network: Network,
+    bot: BotInfo,
+}
+
+impl Lab {
+    /// A proxy with this login, if any, before a simulator with a bot.
+    async fn new(login: Option<(&str, &str)>) -> Self {
+        let simulator = Simulator::builder().real_names(true).start().await.unwrap();
+        let mut network = Network::builder();
+        if let Some((user, password)) = login {
+            network = network.proxy_login(user, password);
+        }
+        let bot = simulator.add_bot(DEFAULT_USER);
+        Self { network: network.start(&simulator).await.unwrap(), simulator, bot }
+    }
+
+    /// The proxy as `host:port`.
+    fn proxy(&self) -> String {
+        self.network.https_proxy().rsplit(['@', '/']).next().unwrap().to_owned()
+    }
+
+    async fn ask(&self, variables: &[(&str, String)], direct: Direct) -> Result<(), Error> {
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let server = self.network.tls_addr();
+        let client = Client::builder()
+            .root_certificates(self.network.ca_pem())
+            .retry(RetryPolicy::never())
+            .environment(move |name| {
+                variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            })
+            .lookup(move |name| {
+                Box::pin(async move {
+                    assert_eq!(name, "ilinkai.weixin.qq.com");
+                    Ok(match direct {
+                        // IPv6 first, which SOCKS 4 cannot; a proxy gets the address, and 443 with it.
+                        Direct::Nowhere => {
+                            ["[::1]:1", "127.0.0.1:1"].map(|text| text.parse::<SocketAddr>().unwrap()).into()
+                        }
+                        Direct::Here => vec![server],
+                    })
+                })
+            })
+            .build()?;
+        let credentials = Credentials::new(self.bot.bot_id.as_str(), self.bot.token.as_str());
+        client.bot(credentials)?.notify_start().await
+    }
+}
+
 /// What a child process with these variables prints.
-async fn child(world: &World, variables: &[(&str, &str)]) -> Vec<String> {
+async fn child(lab: &Lab, variables: &[(&str, &str)]) -> Vec<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "proxies::the_child", "--nocapture"]);
     for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(name).env_remove(name.to_lowercase());
     }
     command
-        .env(BOT, format!("{} {}", world.info.bot_id, world.info.token))
-        .env(CA, world.network.ca_pem())
+        .env(BOT, format!("{} {}", lab.bot.bot_id, lab.bot.token))
+        .env(CA, lab.network.ca_pem())
         .envs(variables.iter().copied());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -38,7 +99,6 @@ async fn the_child() {
         // Only the proxy knows where the names lead.
         let client = Client::builder()
             .root_certificates(ca.clone())
-            .clock(now)
             .lookup(|_| Box::pin(async { Err(std::io::Error::other("no name server")) }))
             .retry(RetryPolicy::never())
             .build()
@@ -51,28 +111,23 @@ async fn the_child() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_from_the_environment() {
-    let open = World::new(Network::builder()).await;
-    let login = World::new(Network::builder().proxy_login("me", "secret")).await;
-    let of = |world: &World, kind: &str| world.network.socks_proxy().replace("socks5h", kind);
-    for (world, variable, url) in [
-        (&open, "ALL_PROXY", of(&open, "socks5h")),
-        (&open, "HTTPS_PROXY", of(&open, "socks5h")),
-        (&open, "all_proxy", of(&open, "socks4a")),
+async fn the_environment_of_the_process_is_read() {
+    let open = Lab::new(None).await;
+    let login = Lab::new(Some(("me", "secret"))).await;
+    for (lab, variable, url) in [
+        (&open, "ALL_PROXY", open.network.socks_proxy()),
         (&open, "https_proxy", open.network.https_proxy()),
-        (&login, "ALL_PROXY", of(&login, "socks5h")),
-        (&login, "ALL_PROXY", of(&login, "socks5h").replace("secret", "%73ecret")),
-        (&login, "HTTPS_PROXY", login.network.https_proxy()),
+        (&login, "all_proxy", login.network.socks_proxy().replace("secret", "%73ecret")),
     ] {
-        let before = world.network.connections();
-        assert_eq!(child(world, &[(variable, &url)]).await, ["works", "works"], "{variable}={url}");
-        assert_eq!(world.network.connections(), before + 2, "{variable}={url}");
+        let before = lab.network.connections();
+        assert_eq!(child(lab, &[(variable, &url)]).await, ["works", "works"], "{variable}={url}");
+        assert_eq!(lab.network.connections(), before + 2, "{variable}={url}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_of_those_that_do_not_work() {
-    let world = World::new(Network::builder().proxy_login("me", "secret")).await;
+    let world = Lab::new(Some(("me", "secret"))).await;
     let wrong = world.network.socks_proxy().replace("secret", "CANARY");
     let down = "socks5h://user:CANARY@127.0.0.1:1";
     let mut seen = Vec::new();
@@ -92,6 +147,54 @@ async fn what_is_said_of_those_that_do_not_work() {
     let text = seen.join("\n").replace(proxy_port, "PORT").replace(&port, "PORT");
     assert!(!text.contains("CANARY") && !text.contains("secret"), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[tokio::test]
+async fn every_kind_and_variable_leads_to_the_server() {
+    let lab = Lab::new(None).await;
+    let proxy = lab.proxy();
+    // socks5 looks the name up here; its first address is the one that the proxy is asked for.
+    lab.network.set_addresses(["::1".parse().unwrap(), "127.0.0.1".parse().unwrap()]);
+    for scheme in ["http", "socks5", "socks5h", "socks4", "socks4a", "SOCKS5H"] {
+        for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            lab.ask(&[(variable, format!("{scheme}://{proxy}"))], Direct::Nowhere).await.unwrap();
+        }
+    }
+    lab.ask(&[("HTTPS_PROXY", proxy)], Direct::Nowhere).await.unwrap();
+    lab.simulator.assert_conformant();
+}
+
+#[tokio::test]
+async fn some_want_a_user_name_and_password() {
+    let lab = Lab::new(Some(("user@corp", "p@ss:w/rd"))).await;
+    let proxy = lab.proxy();
+    for scheme in ["http", "socks5h"] {
+        let with = |login: &str| [("ALL_PROXY", format!("{scheme}://{login}{proxy}"))];
+        lab.ask(&with("user%40corp:p%40ss%3Aw%2Frd@"), Direct::Nowhere).await.unwrap();
+        for wrong in ["", "user%40corp:CANARY@", "user%40corp@"] {
+            let error = lab.ask(&with(wrong), Direct::Nowhere).await.unwrap_err();
+            assert_eq!(error.connect_cause(), Some(ConnectCause::ProxyLogin), "{error}");
+            assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_used_is_not() {
+    let lab = Lab::new(None).await;
+    let nobody = || "http://127.0.0.1:1".to_owned();
+    for hosts in ["*", "weixin.qq.com", "example.com, .qq.com", "ilinkai.weixin.qq.com"] {
+        for name in ["NO_PROXY", "no_proxy"] {
+            lab.ask(&[("ALL_PROXY", nobody()), (name, hosts.to_owned())], Direct::Here).await.unwrap();
+        }
+    }
+    lab.ask(&[("HTTP_PROXY", nobody())], Direct::Here).await.unwrap();
+    // A kind that is not known is not tried, and the next variable counts.
+    lab.ask(&[("HTTPS_PROXY", "socks9://127.0.0.1:1".to_owned())], Direct::Here).await.unwrap();
+    let known = format!("socks5h://{}", lab.proxy());
+    lab.ask(&[("HTTPS_PROXY", "foo://127.0.0.1:1".to_owned()), ("ALL_PROXY", known)], Direct::Nowhere)
+        .await
+        .unwrap();
 }
 
 /// Prints warnings.

@@ -4,6 +4,8 @@
 
 #[path = "../../../ilink-client/tests/it/in_process.rs"]
 mod in_process;
+#[path = "../../../ilink-client/tests/it/path.rs"]
+mod path;
 
 mod content_notes;
 mod delivery_notes;
