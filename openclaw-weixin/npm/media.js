@@ -1,6 +1,7 @@
 // Media between WeChat and the host: files that the addon has fetched go into the host's media store, and what the
 // host sends comes from its store, its workspaces, or a URL.
-import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,14 +21,16 @@ const MAX_BYTES = 100 * 1024 * 1024;
  * @returns {Promise<{ path: string, contentType: string }[]>}
  */
 export async function saveInboundMedia({ port, accountId, deliveryId, store, log }) {
-  const folder = mkdtempSync(path.join(tmpdir(), "weixin-inbound-"));
+  const folder = await mkdtemp(path.join(tmpdir(), "weixin-inbound-"));
   try {
     const fetched = await port.call("inbound.media", { accountId, deliveryId, folder, maxSize: MAX_BYTES });
     const saved = [];
     for (const piece of fetched) {
       try {
         if (piece.outcome === "failed") throw new Error(piece.error);
-        const kept = await store.saveMediaBuffer(readFileSync(piece.path), piece.mime, "inbound", MAX_BYTES, piece.name);
+        // Beside the gateway's own thread: a large file takes a while.
+        const bytes = await readFile(piece.path);
+        const kept = await store.saveMediaBuffer(bytes, piece.mime, "inbound", MAX_BYTES, piece.name);
         saved.push({ path: kept.path, contentType: kept.contentType ?? piece.mime });
       } catch (error) {
         log.warn(`[${accountId}] media of a message is left out: ${error?.message ?? error}`);
@@ -35,7 +38,7 @@ export async function saveInboundMedia({ port, accountId, deliveryId, store, log
     }
     return saved;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

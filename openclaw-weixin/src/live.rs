@@ -29,7 +29,7 @@ pub(crate) type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
 pub(crate) struct Live {
     pub(crate) channel: Channel,
     pub(crate) logins: Logins,
-    debug: DebugMode,
+    debug: Arc<Mutex<DebugMode>>,
     pub(crate) open: Open,
     typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
     /// Turns of which blocks have been sent or wait, by account and run.
@@ -38,7 +38,7 @@ pub(crate) struct Live {
 
 impl Live {
     /// Opens the state folder and begins to send events.
-    pub(crate) fn open(init: &Init, events: Events) -> Result<Self, Failure> {
+    pub(crate) async fn open(init: &Init, events: Events) -> Result<Self, Failure> {
         // What the official plugin sends where nothing is set.
         let agent = BotAgent::new("OpenClaw");
         let mut inbound = InboundPolicy::default();
@@ -57,11 +57,11 @@ impl Live {
         if let Some(pem) = init.trusted() {
             builder = builder.root_certificates(pem);
         }
-        let (channel, deliveries) = builder.build()?;
+        let (channel, deliveries) = builder.build().await?;
         let open = Open::default();
         tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));
         tokio::spawn(pass_on_statuses(channel.status_events(), events));
-        let debug = DebugMode::new(&init.state_dir);
+        let debug = Arc::new(Mutex::new(DebugMode::new(&init.state_dir)));
         Ok(Self {
             channel,
             logins: Logins::default(),
@@ -110,11 +110,12 @@ impl Live {
     }
 
     async fn ask(&self, account: &AccountId, config: &AccountConfig) -> Result<(), Error> {
-        let bot = self.channel.bot_with(account, config)?;
+        let bot = self.channel.bot_with(account, config).await?;
         let credentials = bot.credentials();
         // Accounts of old installations may not say who has scanned; the server answers for anybody.
         let user = credentials.user_id.clone().unwrap_or_else(|| UserId::from(credentials.bot_id.as_str()));
-        let token = self.channel.store().context_token(account, user.as_str()).await?.map(|(_, token)| token);
+        let context = self.channel.backend().send_context(account, user.as_str()).await?;
+        let token = context.recipient.map(|recipient| recipient.token);
         bot.get_config(&user).context_token(token).await?;
         Ok(())
     }
@@ -171,13 +172,25 @@ impl Live {
         Ok(())
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "the shape of all methods")]
-    pub(crate) fn debug_status(&self, account: &AccountRef) -> Result<bool, Failure> {
-        Ok(self.debug.is_on(AccountId::new(&account.account_id).as_str()))
+    pub(crate) async fn debug_status(&self, account: &AccountRef) -> Result<bool, Failure> {
+        let account = AccountId::new(&account.account_id);
+        self.with_debug(move |debug| Ok(debug.is_on(account.as_str()))).await
     }
 
-    pub(crate) fn toggle_debug(&self, account: &AccountRef) -> Result<bool, Failure> {
-        self.debug.toggle(AccountId::new(&account.account_id).as_str())
+    pub(crate) async fn toggle_debug(&self, account: &AccountRef) -> Result<bool, Failure> {
+        let account = AccountId::new(&account.account_id);
+        self.with_debug(move |debug| debug.toggle(account.as_str())).await
+    }
+
+    /// Its file is read and written beside the runtime.
+    async fn with_debug(
+        &self,
+        work: impl FnOnce(&DebugMode) -> Result<bool, Failure> + Send + 'static,
+    ) -> Result<bool, Failure> {
+        let debug = Arc::clone(&self.debug);
+        tokio::task::spawn_blocking(move || work(&lock(&debug)))
+            .await
+            .unwrap_or_else(|_| Err(Failure::closed()))
     }
 
     pub(crate) async fn close(&self) {

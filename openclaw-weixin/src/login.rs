@@ -39,7 +39,7 @@ impl Logins {
         channel: &Channel,
         connection: Connection,
     ) -> Result<LoginStarted, Failure> {
-        let mut login = channel.login(&connection.into()).map_err(Failure::of_connection)?;
+        let mut login = channel.login(&connection.into()).await.map_err(Failure::of_connection)?;
         let code = loop {
             match login.next().await {
                 Some(Ok(ChannelLoginEvent::Progress(LoginEvent::Code(code)))) => break code,

@@ -26,14 +26,14 @@ impl Plugin {
         Self { events, level: LogLevel::new(Level::INFO), live: OnceLock::new() }
     }
 
-    fn init(&self, init: &Init) -> Result<(), Failure> {
+    async fn init(&self, init: &Init) -> Result<(), Failure> {
         self.level.set(match init.log_level {
             Severity::Error => Level::ERROR,
             Severity::Warn => Level::WARN,
             Severity::Info => Level::INFO,
             Severity::Debug => Level::DEBUG,
         });
-        let live = Live::open(init, self.events.clone())?;
+        let live = Live::open(init, self.events.clone()).await?;
         self.live
             .set(live)
             .map_err(|_| Failure::new("already-initialised", "init was called twice on one port."))
@@ -50,7 +50,7 @@ impl Service for Plugin {
     async fn call(&self, method: &str, params: &str) -> Result<String, Failure> {
         let call = Call { method, params };
         if method == "init" {
-            return call.answer(self.init(&call.params()?));
+            return call.answer(self.init(&call.params()?).await);
         }
         let live = self
             .live
@@ -75,8 +75,8 @@ impl Service for Plugin {
             "turn.block" => call.answer(live.block(call.params()?).await),
             "turn.tool" => call.answer(live.tool(call.params()?).await),
             "turn.end" => call.answer(live.end_turn(call.params()?).await),
-            "debug.status" => call.answer(live.debug_status(&call.params()?)),
-            "debug.toggle" => call.answer(live.toggle_debug(&call.params()?)),
+            "debug.status" => call.answer(live.debug_status(&call.params()?).await),
+            "debug.toggle" => call.answer(live.toggle_debug(&call.params()?).await),
             "typing" => call.answer(live.typing(call.params()?).await),
             _ => Err(Failure::new(
                 "unknown-method",

@@ -58,7 +58,7 @@ async fn run(auto: bool) -> Result<(), Box<dyn Error>> {
     let simulator = Simulator::builder().voice(Silk).start().await?;
     let state = tempfile::tempdir()?;
     let (channel, deliveries) =
-        Channel::builder().state_dir(state.path()).base_url(simulator.url()).build()?;
+        Channel::builder().state_dir(state.path()).base_url(simulator.url()).build().await?;
     let account = log_in(&channel, &simulator, auto).await?;
     channel.start(&account, AccountConfig::default()).await?;
     let echo = tokio::spawn(echo(deliveries));
@@ -84,7 +84,7 @@ async fn run(auto: bool) -> Result<(), Box<dyn Error>> {
 
 /// Shows the code until somebody scans it, which `--auto` does itself.
 async fn log_in(channel: &Channel, simulator: &Simulator, auto: bool) -> Result<AccountId, Box<dyn Error>> {
-    let mut login = channel.login(&AccountConfig::default())?;
+    let mut login = channel.login(&AccountConfig::default()).await?;
     while let Some(event) = login.next().await {
         match event? {
             ChannelLoginEvent::Progress(LoginEvent::Code(code)) => {

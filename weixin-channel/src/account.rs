@@ -86,6 +86,12 @@ pub struct Account {
 }
 
 impl Account {
+    /// An account with its token; where its requests go and who scanned is not known.
+    #[must_use]
+    pub fn new(id: AccountId, token: Secret) -> Self {
+        Self { id, token, base_url: None, user_id: None }
+    }
+
     /// What the client needs.
     #[must_use]
     pub fn credentials(&self) -> Credentials {

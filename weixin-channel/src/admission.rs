@@ -1,15 +1,11 @@
 //! Who is let in: the policy of an account, its allow-list, and strangers who ask.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
 use ilink_client::UserId;
 
-use crate::access::{AllowList, PairingLimits, PairingRequest, PairingRequests, Policy, Verdict, decide};
+use crate::access::{PairingLimits, PairingRequest, Policy, Verdict, decide};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::state::StateDir;
 
 /// How strangers ask to be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,28 +26,9 @@ impl Default for PairingPolicy {
     }
 }
 
-/// The allow-lists and open requests of all accounts.
-#[derive(Debug)]
-pub(crate) struct Access {
-    state: StateDir,
-    /// Where the host keeps its own allow-lists, if not in the state folder (protocol §8).
-    oauth_dir: Option<PathBuf>,
-    requests: PairingRequests,
-    message: String,
-}
-
-impl Access {
-    pub(crate) fn new(state: StateDir, policy: PairingPolicy) -> Self {
-        let oauth_dir = std::env::var_os("OPENCLAW_OAUTH_DIR").filter(|dir| !dir.is_empty());
-        Self {
-            requests: PairingRequests::new(&state, policy.limits),
-            oauth_dir: oauth_dir.map(PathBuf::from),
-            message: policy.message,
-            state,
-        }
-    }
-
-    pub(crate) fn decide(
+impl Channel {
+    /// What is to be done with a message of a sender.
+    pub(crate) async fn decide(
         &self,
         account: &Account,
         config: &AccountConfig,
@@ -59,59 +36,91 @@ impl Access {
     ) -> Result<Verdict, Error> {
         let owner = account.user_id.as_ref();
         let by_config = decide(config.access, sender, owner, &config.allow_from);
-        // The files are read only where they matter: approvals count under `pairing` alone, as in the host.
+        // Asked only where it matters: approvals count under `pairing` alone, as in the host.
         if by_config != Verdict::Pair || config.access != Policy::Pairing {
             return Ok(by_config);
         }
-        Ok(decide(config.access, sender, owner, &self.allow_list(&account.id).users()?))
+        let allowed = self.backend().allowed(&account.id).await?;
+        Ok(decide(config.access, sender, owner, &allowed))
     }
 
     /// The code of a stranger and what they are to be sent; nothing if they know it already, or if too many ask.
-    pub(crate) fn request(
+    pub(crate) async fn request_pairing(
         &self,
         account: &AccountId,
         sender: &UserId,
-        now: SystemTime,
     ) -> Result<Option<(String, String)>, Error> {
-        let Some(asked) = self.requests.request(account, sender, now, || fastrand::u64(..))? else {
+        let policy = self.pairing_policy();
+        let number = fastrand::u64(..);
+        let asked =
+            self.backend().request_pairing(account, sender, number, &policy.limits, self.now()).await?;
+        let Some(asked) = asked else {
             tracing::warn!(%account, "too many strangers ask to be let in; this one was not given a code");
             return Ok(None);
         };
-        let text = || self.message.replace("{code}", &asked.code).replace("{user}", sender.as_str());
+        let text = || policy.message.replace("{code}", &asked.code).replace("{user}", sender.as_str());
         let text = asked.created.then(text);
         Ok(text.map(|text| (asked.code, text)))
     }
 
     /// The stranger could not be told: they are given a code when they write again.
-    pub(crate) fn take_back(&self, code: &str, now: SystemTime) -> Result<(), Error> {
-        self.requests.remove(code, now).map(drop)
+    pub(crate) async fn take_back_code(&self, code: &str) -> Result<(), Error> {
+        self.backend().remove_request(code, &self.pairing_policy().limits, self.now()).await.map(drop)
     }
 
-    fn allow_list(&self, account: &AccountId) -> AllowList {
-        AllowList::new(&self.state, account, self.oauth_dir.as_deref())
-    }
-}
-
-impl Channel {
     /// The strangers who ask to be let in, with their codes.
     ///
     /// # Errors
     /// If the requests cannot be read.
-    pub fn pairing_requests(&self) -> Result<Vec<PairingRequest>, Error> {
-        self.access().requests.list(self.now())
+    pub async fn pairing_requests(&self) -> Result<Vec<PairingRequest>, Error> {
+        self.backend().pairing_requests(&self.pairing_policy().limits, self.now()).await
     }
 
     /// Lets in the stranger who was sent this code; `None` if there is no such code, or no longer.
     ///
     /// # Errors
     /// If the allow-list cannot be written.
-    pub fn approve(&self, code: &str) -> Result<Option<PairingRequest>, Error> {
-        self.access().requests.approve(code, self.now())
+    pub async fn approve(&self, code: &str) -> Result<Option<PairingRequest>, Error> {
+        self.backend().approve(code, &self.pairing_policy().limits, self.now()).await
     }
 
     /// The users who were let in by a code, or by hand.
     #[must_use]
     pub fn allow_list(&self, account: &AccountId) -> AllowList {
-        self.access().allow_list(account)
+        AllowList { channel: self.clone(), account: account.clone() }
+    }
+}
+
+/// The users who may write to an account besides the one who scanned; from [`Channel::allow_list`].
+#[derive(Clone, Debug)]
+pub struct AllowList {
+    channel: Channel,
+    account: AccountId,
+}
+
+impl AllowList {
+    /// All of them, each once.
+    ///
+    /// # Errors
+    /// If the list cannot be read.
+    pub async fn users(&self) -> Result<Vec<String>, Error> {
+        self.channel.backend().allowed(&self.account).await
+    }
+
+    /// Allows a user. False if they were allowed before.
+    ///
+    /// # Errors
+    /// If the list cannot be read or written.
+    pub async fn add(&self, user: &UserId) -> Result<bool, Error> {
+        self.channel.backend().allow(&self.account, user).await
+    }
+
+    /// Takes a user from the list. False if they were not there; in a state folder the host's own list may name them
+    /// still.
+    ///
+    /// # Errors
+    /// If the list cannot be read or written.
+    pub async fn remove(&self, user: &UserId) -> Result<bool, Error> {
+        self.channel.backend().disallow(&self.account, user).await
     }
 }

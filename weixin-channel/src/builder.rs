@@ -9,17 +9,19 @@ use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::account::AccountConfig;
-use crate::admission::{Access, PairingPolicy};
+use crate::admission::PairingPolicy;
+use crate::backend::Backend;
 use crate::channel::{Channel, Inner};
 use crate::delivery::{Deliveries, lanes};
 use crate::error::Error;
+use crate::folder::StateDir;
+#[cfg(feature = "sqlite")]
+use crate::folder::{Durability, FolderBackend, FolderOptions};
 use crate::inbound::InboundPolicy;
 use crate::outbound::SendPolicy;
 use crate::quote::QuoteLimits;
 use crate::quotes::Quotes;
 use crate::slot::Slots;
-use crate::state::StateDir;
-use crate::store::{Durability, SqliteStore, Store};
 use crate::typing::Tickets;
 
 /// Status events that wait for a listener; one that is slower misses some and can look at the snapshot.
@@ -33,7 +35,8 @@ const STARTS: usize = 64;
 #[must_use = "call build() to get the channel"]
 pub struct ChannelBuilder {
     state: Option<StateDir>,
-    store: Option<Arc<dyn Store>>,
+    backend: Option<Arc<dyn Backend>>,
+    #[cfg(feature = "sqlite")]
     durability: Durability,
     roots: Vec<Vec<u8>>,
     transport: Option<Arc<dyn Transport>>,
@@ -69,7 +72,8 @@ impl Default for ChannelBuilder {
     fn default() -> Self {
         Self {
             state: None,
-            store: None,
+            backend: None,
+            #[cfg(feature = "sqlite")]
             durability: Durability::default(),
             roots: Vec::new(),
             transport: None,
@@ -100,13 +104,14 @@ impl ChannelBuilder {
         self
     }
 
-    /// A journal of your own instead of the SQLite file in the state folder.
-    pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(Arc::new(store));
+    /// Keeps everything in a backend of your own instead of the state folder. Only fetched media lies there then.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
         self
     }
 
-    /// What a commit of the default journal survives.
+    /// What a commit of the state folder's journal survives.
+    #[cfg(feature = "sqlite")]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
@@ -169,7 +174,7 @@ impl ChannelBuilder {
         self
     }
 
-    /// How much is kept of past messages, to know what a quote quotes; `None` keeps nothing. Fetched
+    /// How much the state folder keeps of past messages, to know what a quote quotes; `None` keeps nothing. Fetched
     /// media goes with it; without it, that is yours to remove.
     pub fn quotes(mut self, limits: Option<QuoteLimits>) -> Self {
         self.quotes = limits;
@@ -182,7 +187,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Where the wall clock comes from: for tests.
+    /// Where the wall clock comes from: for tests. With one, tokio's clock, where it is paused, stands still while the
+    /// state folder's database is waited for.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Clock(Arc::new(clock)));
         self
@@ -192,15 +198,10 @@ impl ChannelBuilder {
     ///
     /// # Errors
     /// If the state folder cannot be written, the journal cannot be opened, or a setting is unusable.
-    pub fn build(self) -> Result<(Channel, Deliveries), Error> {
+    pub async fn build(self) -> Result<(Channel, Deliveries), Error> {
         let state = self.state.or_else(StateDir::from_env);
         // Else an empty setting would make the current folder one.
         let state = state.filter(|state| !state.root().as_os_str().is_empty()).ok_or(Error::NoStateDir)?;
-        state.prepare()?;
-        let store = match self.store {
-            Some(store) => store,
-            None => Arc::new(SqliteStore::open(&state.journal_path(), self.durability)?),
-        };
         let transport = match self.transport {
             Some(transport) => transport,
             None => {
@@ -209,6 +210,14 @@ impl ChannelBuilder {
                 builder.build()?.transport().clone()
             }
         };
+        #[cfg(feature = "sqlite")]
+        let options = FolderOptions {
+            durability: self.durability,
+            quotes: self.quotes,
+            paused_clock: self.clock.is_some(),
+        };
+        #[cfg(not(feature = "sqlite"))]
+        let options = self.quotes;
         let settings = Settings {
             transport,
             base_url: self.base_url,
@@ -222,16 +231,18 @@ impl ChannelBuilder {
         };
         // An unusable base URL is better known now than at the first login.
         settings.client(&AccountConfig::default())?;
+        let backend = match self.backend {
+            Some(backend) => backend,
+            None => open_folder(&state, options).await?,
+        };
         let (lanes, deliveries) = lanes();
-        let quotes = Quotes::open(&state, self.quotes);
-        let access = Access::new(state.clone(), self.pairing);
         let channel = Channel::from_inner(Inner {
             state,
-            store,
+            quotes: Quotes::new(backend.clone()),
+            backend,
             settings,
             lanes,
-            quotes,
-            access,
+            pairing: self.pairing,
             slots: Slots::new(broadcast::channel(EVENTS).0),
             remote: OnceLock::new(),
             tickets: Tickets::default(),
@@ -239,6 +250,17 @@ impl ChannelBuilder {
         });
         Ok((channel, deliveries))
     }
+}
+
+#[cfg(feature = "sqlite")]
+async fn open_folder(state: &StateDir, options: FolderOptions) -> Result<Arc<dyn Backend>, Error> {
+    Ok(Arc::new(FolderBackend::open(state.clone(), options).await?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+#[expect(clippy::unused_async, reason = "the same with and without the feature")]
+async fn open_folder(_: &StateDir, _: Option<QuoteLimits>) -> Result<Arc<dyn Backend>, Error> {
+    Err(Error::NoBackend)
 }
 
 impl Clock {

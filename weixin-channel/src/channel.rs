@@ -10,20 +10,23 @@ use tokio::task::JoinSet;
 use weixin_media::Remote;
 
 use crate::account::{Account, AccountConfig, AccountId};
-use crate::admission::Access;
+use crate::admission::PairingPolicy;
+use crate::backend::{Backend, DeadLetter, Ledger};
 use crate::builder::{ChannelBuilder, Settings};
 use crate::delivery::Lanes;
 use crate::error::Error;
+use crate::folder::StateDir;
 use crate::inbound::{ControlWords, InboundPolicy};
 use crate::intake::Intake;
 use crate::monitor::Monitor;
 use crate::outbound::SendPolicy;
 use crate::quotes::Quotes;
 use crate::slot::{Link, Slots};
-use crate::state::StateDir;
 use crate::status::{AccountStatus, LinkState};
-use crate::store::{DeadLetter, Ledger, Store};
 use crate::typing::Tickets;
+
+/// How much is read at once of what waits.
+pub(crate) const PAGE: u32 = 1_000;
 
 /// Any number of accounts over one state folder. Cheap to clone; the accounts stop when the last clone is dropped.
 ///
@@ -33,8 +36,8 @@ use crate::typing::Tickets;
 /// # async fn run() -> Result<(), weixin_channel::Error> {
 /// use weixin_channel::Channel;
 ///
-/// let (channel, mut deliveries) = Channel::builder().state_dir("state").build()?;
-/// for account in channel.accounts()? {
+/// let (channel, mut deliveries) = Channel::builder().state_dir("state").build().await?;
+/// for account in channel.accounts().await? {
 ///     channel.start(&account.id, Default::default()).await?;
 /// }
 /// while let Some(delivery) = deliveries.next().await {
@@ -55,11 +58,11 @@ pub(crate) struct WeakChannel(Weak<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) state: StateDir,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) lanes: Lanes,
     pub(crate) quotes: Quotes,
-    pub(crate) access: Access,
+    pub(crate) pairing: PairingPolicy,
     pub(crate) slots: Slots,
     pub(crate) remote: OnceLock<Remote>,
     pub(crate) tickets: Tickets,
@@ -77,16 +80,16 @@ impl Channel {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The state folder.
+    /// The state folder. With a [backend](crate::ChannelBuilder::backend) of your own only fetched media lies there.
     #[must_use]
     pub fn state(&self) -> &StateDir {
         &self.inner.state
     }
 
-    /// The journal.
+    /// Where everything is kept.
     #[must_use]
-    pub fn store(&self) -> &dyn Store {
-        &*self.inner.store
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.inner.backend
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {
@@ -96,9 +99,9 @@ impl Channel {
     /// All accounts that have a token, oldest first.
     ///
     /// # Errors
-    /// If a file cannot be read, or is damaged.
-    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
-        self.inner.state.accounts()
+    /// If they cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
+        self.backend().accounts().await
     }
 
     /// Starts an account: from now on its messages come. Starting one that runs is no error; one that runs with
@@ -109,7 +112,7 @@ impl Channel {
     /// no error here but a [status](Self::status).
     pub async fn start(&self, id: &AccountId, config: AccountConfig) -> Result<(), Error> {
         let (slot, mut task) = self.inner.slots.enter(id).await;
-        let Some(account) = self.inner.state.account(id)? else {
+        let Some(account) = self.backend().account(id).await? else {
             self.inner.slots.remove(id);
             return Err(Error::UnknownAccount(id.clone()));
         };
@@ -117,25 +120,25 @@ impl Channel {
         if same == Some(true) && task.as_ref().is_some_and(|task| !task.is_finished()) {
             return Ok(());
         }
-        slot.end(&mut task).await;
+        slot.end(&mut task, self.backend()).await;
         let bot = self.bot_for(&account, &config)?;
-        let lock = self.inner.state.lock(id)?;
-        self.take_over(id).await?;
+        slot.lease.set(self.backend().acquire(id, &holder()).await?);
         let (stop, stopped) = watch::channel(());
         let (requeue, requeued) = mpsc::unbounded_channel();
         let intake = Intake {
             account: account.clone(),
             config: config.clone(),
-            store: self.inner.store.clone(),
+            backend: self.inner.backend.clone(),
             channel: WeakChannel(Arc::downgrade(&self.inner)),
             lanes: self.inner.lanes.clone(),
             open: slot.open.clone(),
+            lease: slot.lease.clone(),
         };
         let monitor = Monitor {
             account: id.clone(),
             bot: bot.clone(),
-            store: self.inner.store.clone(),
-            state: self.inner.state.clone(),
+            backend: self.inner.backend.clone(),
+            lease: slot.lease.clone(),
             status: slot.status.clone(),
             control: ControlWords::new(self.inbound_policy()),
             policy: self.inbound_policy().clone(),
@@ -143,7 +146,6 @@ impl Channel {
             starts: self.inner.starts.clone(),
             requeued,
             stop: stopped,
-            lock,
         };
         *task = Some(tokio::spawn(monitor.run()));
         slot.begin(Link { account, config, bot, _stop: stop, requeue });
@@ -154,7 +156,7 @@ impl Channel {
     /// that are with a handler can still be acknowledged.
     pub async fn stop(&self, id: &AccountId) {
         if let Some(slot) = self.inner.slots.get(id) {
-            slot.stop().await;
+            slot.stop(self.backend()).await;
         }
     }
 
@@ -162,7 +164,8 @@ impl Channel {
     pub async fn stop_all(&self) {
         let mut stops: JoinSet<()> = JoinSet::new();
         for (_, slot) in self.inner.slots.all() {
-            stops.spawn(async move { slot.stop().await });
+            let backend = self.inner.backend.clone();
+            stops.spawn(async move { slot.stop(&*backend).await });
         }
         stops.join_all().await;
     }
@@ -174,7 +177,7 @@ impl Channel {
     /// If a file or the journal cannot be written; what is left is then forgotten by the next try.
     pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
         let (slot, mut task) = self.inner.slots.enter(id).await;
-        slot.end(&mut task).await;
+        slot.end(&mut task, self.backend()).await;
         slot.open.forget();
         slot.sends.close();
         let forgotten = self.forget(id).await;
@@ -183,10 +186,10 @@ impl Channel {
     }
 
     async fn forget(&self, id: &AccountId) -> Result<(), Error> {
-        self.inner.state.remove_account(id)?;
+        self.backend().remove_account(id).await?;
         self.inner.tickets.forget(id);
-        self.inner.quotes.forget(id);
-        self.inner.store.forget(id).await
+        self.inner.quotes.forget(id).await;
+        self.backend().forget(id).await
     }
 
     /// The messages of an account that were given up, oldest first.
@@ -194,16 +197,24 @@ impl Channel {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn dead_letters(&self, id: &AccountId) -> Result<Vec<DeadLetter>, Error> {
-        self.inner.store.dead_letters(id).await
+        let mut letters: Vec<DeadLetter> = Vec::new();
+        loop {
+            let after = letters.last().map_or(0, |letter| letter.entry.id);
+            let page = self.backend().dead_letters(id, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(letters);
+            }
+            letters.extend(page);
+        }
     }
 
-    /// Puts the dead letter with this [`entry.id`](crate::store::Entry::id) back: it is delivered as if it were new, behind
+    /// Puts the dead letter with this [`entry.id`](crate::backend::Entry::id) back: it is delivered as if it were new, behind
     /// what its user has written since. False if there is no such dead letter.
     ///
     /// # Errors
     /// If the journal cannot be written.
     pub async fn requeue(&self, id: &AccountId, letter: i64) -> Result<bool, Error> {
-        let Some(entry) = self.inner.store.requeue(id, letter).await? else { return Ok(false) };
+        let Some(entry) = self.backend().requeue(id, letter).await? else { return Ok(false) };
         self.update_status(id, |status| status.dead = status.dead.saturating_sub(1));
         if let Some(slot) = self.inner.slots.get(id) {
             // A monitor that has ended leaves it to its successor, which reads the journal.
@@ -217,7 +228,7 @@ impl Channel {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn ledger(&self, id: &AccountId, user: &UserId) -> Result<Ledger, Error> {
-        self.inner.store.ledger(id, user).await
+        Ok(self.backend().send_context(id, user.as_str()).await?.ledger)
     }
 
     /// How an account is doing. One that was not started in this process is stopped, and its counts are 0 whatever the
@@ -238,27 +249,27 @@ impl Channel {
     ///
     /// # Errors
     /// If there is no such account, or its files or settings are unusable.
-    pub fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
-        Ok(self.bot_and_config(id)?.0)
+    pub async fn bot(&self, id: &AccountId) -> Result<Bot, Error> {
+        Ok(self.bot_and_config(id).await?.0)
     }
 
     /// The bot of an account; one that does not run here gets `config`, as [`start`](Self::start) would give it.
     ///
     /// # Errors
     /// If there is no such account, or its files or settings are unusable.
-    pub fn bot_with(&self, id: &AccountId, config: &AccountConfig) -> Result<Bot, Error> {
+    pub async fn bot_with(&self, id: &AccountId, config: &AccountConfig) -> Result<Bot, Error> {
         if let Some((bot, _)) = self.running_bot(id) {
             return Ok(bot);
         }
-        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
+        let account = self.backend().account(id).await?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
         self.bot_for(&account, config)
     }
 
-    pub(crate) fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
+    pub(crate) async fn bot_and_config(&self, id: &AccountId) -> Result<(Bot, AccountConfig), Error> {
         if let Some(running) = self.running_bot(id) {
             return Ok(running);
         }
-        let account = self.inner.state.account(id)?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
+        let account = self.backend().account(id).await?.ok_or_else(|| Error::UnknownAccount(id.clone()))?;
         let config = AccountConfig::default();
         Ok((self.bot_for(&account, &config)?, config))
     }
@@ -278,27 +289,6 @@ impl Channel {
             credentials.base_url.clone_from(&config.base_url);
         }
         Ok(self.client_for(config)?.bot(credentials)?)
-    }
-
-    /// What the official plugin left: its cursor and context tokens go into the journal the first time, and again if it
-    /// has been used in between.
-    async fn take_over(&self, id: &AccountId) -> Result<(), Error> {
-        let state = &self.inner.state;
-        let known = self.inner.store.cursor(id).await?;
-        let found = state.read_cursor(id)?;
-        if let Some((cursor, updated)) = &known {
-            // Our own copies are written after the journal, so their age alone says nothing.
-            let foreign =
-                found.as_ref().is_some_and(|(found, modified)| found != cursor && modified > updated);
-            if !foreign {
-                return Ok(());
-            }
-            tracing::info!(account = %id, "another program has polled this account since: going on from its cursor");
-        }
-        let cursor = found.map(|(cursor, _)| cursor).unwrap_or_default();
-        let tokens = state.read_context_tokens(id)?;
-        let tokens: Vec<_> = tokens.into_iter().map(|(user, token)| (user.into(), token.into())).collect();
-        self.inner.store.take_over(id, &cursor, &tokens, self.now()).await
     }
 
     pub(crate) fn slots(&self) -> &Slots {
@@ -331,9 +321,16 @@ impl Channel {
         &self.inner.quotes
     }
 
-    pub(crate) fn access(&self) -> &Access {
-        &self.inner.access
+    pub(crate) fn pairing_policy(&self) -> &PairingPolicy {
+        &self.inner.pairing
     }
+}
+
+/// What others are told of who has an account.
+fn holder() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(|path| path.file_name()).unwrap_or_default();
+    format!("{} pid {}", program.display(), std::process::id())
 }
 
 impl WeakChannel {

@@ -9,12 +9,13 @@ use tokio::sync::mpsc::error::SendError;
 use weixin_media::Source;
 
 use crate::account::AccountId;
+use crate::backend::{Backend, Settlement};
 use crate::channel::Channel;
 use crate::error::Error;
 use crate::inbound::Inbound;
 use crate::open::OpenDeliveries;
 use crate::outbound::{Reply, SendReport, Turn};
-use crate::store::Store;
+use crate::slot::LeaseCell;
 
 /// A message that waits for its acknowledgement.
 ///
@@ -39,8 +40,10 @@ pub struct Delivery {
 
 /// The way back: the journal, and the monitor if there is one.
 pub(crate) struct Settler {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) open: Arc<OpenDeliveries>,
+    /// The latest of this process: a restart of the account goes on with its deliveries.
+    pub(crate) lease: Arc<LeaseCell>,
 }
 
 impl Delivery {
@@ -52,7 +55,7 @@ impl Delivery {
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
         if self.settler.as_ref().is_some_and(|settler| settler.open.has(self.id)) {
-            self.channel.quotes().received(&self.account, &self.inbound, self.channel.now());
+            self.channel.quotes().received(&self.account, &self.inbound, self.channel.now()).await;
         }
         self.settle().await
     }
@@ -68,7 +71,13 @@ impl Delivery {
 
     async fn settle(&mut self) -> Result<(), Error> {
         let Some(settler) = &self.settler else { return Ok(()) };
-        let result = settler.store.done(&self.account, self.id).await;
+        let lease = settler.lease.get().filter(|_| settler.open.has(self.id));
+        let Some(lease) = lease else {
+            // The account was logged out: there is nothing left to be noted.
+            self.settler = None;
+            return Ok(());
+        };
+        let result = settler.backend.settle(&lease, &[Settlement::Done(self.id)]).await;
         settler.open.done(self.id, result.is_ok());
         // Not before: one that is not waited for to its end is given back.
         self.settler = None;

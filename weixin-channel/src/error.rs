@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use ilink_client::UserId;
 
 use crate::account::AccountId;
-use crate::outbound::{Refusal, Target};
+use crate::backend::{StoreError, StoreErrorKind};
+use crate::outbound::Refusal;
 
 /// Why a call failed. `Display` is one sentence that names the thing and says what to do.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub enum Error {
         /// Where it is now.
         kept: PathBuf,
     },
-    /// The journal cannot be read or written.
-    Store(Box<dyn std::error::Error + Send + Sync>),
+    /// What is kept cannot be read or written.
+    Store(StoreError),
     /// The journal was written by a newer version of this crate; the number is its format.
     NewerStore(i64),
     /// There is no such account here.
@@ -86,6 +87,8 @@ pub enum Error {
     },
     /// No state folder was given, and the environment names none.
     NoStateDir,
+    /// No backend was given, and the one of the state folder is not built in (feature `sqlite`).
+    NoBackend,
 }
 
 impl Error {
@@ -96,12 +99,14 @@ impl Error {
         match self {
             Self::State { .. } => "state-unusable",
             Self::Corrupt { .. } => "state-corrupt",
+            Self::Store(error) if error.kind() == StoreErrorKind::Fenced => "account-lost",
             Self::Store(_) => "store-failed",
             Self::NewerStore(_) => "store-newer",
             Self::UnknownAccount(_) => "unknown-account",
             Self::Locked { .. } => "account-locked",
             Self::NoContext { .. } => "no-context",
             Self::NoStateDir => "no-state-dir",
+            Self::NoBackend => "no-backend",
             Self::Media(_) => "media-failed",
             Self::Refused { reason, .. } => reason.as_str(),
             Self::EmptyReply => "invalid-input",
@@ -122,13 +127,18 @@ impl Error {
         }
     }
 
-    pub(crate) fn refused(target: &Target, reason: Refusal, source: Option<ilink_client::Error>) -> Self {
-        Self::Refused {
-            reason,
-            account: target.account.clone(),
-            user: target.user.clone(),
-            source: source.map(Box::new),
-        }
+    /// True if another process runs the account since.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind() == StoreErrorKind::Fenced)
+    }
+
+    pub(crate) fn refused(
+        account: &AccountId,
+        user: UserId,
+        reason: Refusal,
+        source: Option<ilink_client::Error>,
+    ) -> Self {
+        Self::Refused { reason, account: account.clone(), user, source: source.map(Box::new) }
     }
 
     pub(crate) fn state(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(io::Error) -> Self {
@@ -152,14 +162,7 @@ impl fmt::Display for Error {
                 path.display(),
                 kept.display()
             ),
-            Self::Store(error) if is_damaged(error.as_ref()) => write!(
-                f,
-                "the journal, openclaw-weixin/channel.sqlite in the state folder, is damaged ({error}): move it away and \
-                 start again; what it held and was not handled is lost"
-            ),
-            Self::Store(error) => {
-                write!(f, "the journal failed ({error}); check the free space of the state folder")
-            }
+            Self::Store(error) => error.fmt(f),
             Self::NewerStore(format) => {
                 write!(f, "the journal was written by a newer version (format {format}): update this program")
             }
@@ -192,14 +195,11 @@ impl fmt::Display for Error {
             }
             Self::NoAccounts => f.write_str("no account is logged in here: log in by QR code first"),
             Self::NoStateDir => f.write_str("no state folder: give one, or set OPENCLAW_STATE_DIR"),
+            Self::NoBackend => f.write_str(
+                "there is nowhere to keep messages: give the builder a backend, or build with the feature sqlite",
+            ),
         }
     }
-}
-
-fn is_damaged(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
-    matches!(code, Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// The server's own words; its refusals look alike (field note 2).
@@ -214,7 +214,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::State { source, .. } => Some(source),
-            Self::Store(source) => Some(&**source),
+            Self::Store(source) => Some(source),
             Self::Media(source) => Some(source),
             Self::Client(source) => Some(source),
             Self::Partial { source, .. } => Some(&**source),
@@ -233,11 +233,5 @@ impl From<ilink_client::Error> for Error {
 impl From<weixin_media::Error> for Error {
     fn from(error: weixin_media::Error) -> Self {
         Self::Media(error)
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
     }
 }

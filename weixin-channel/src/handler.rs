@@ -79,7 +79,7 @@ impl ChannelBuilder {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let (channel, deliveries) = self.build()?;
+        let (channel, deliveries) = self.build().await?;
         let started = channel.start_wanted(|_| AccountConfig::default()).await?;
         if !started.iter().any(Result::is_ok) {
             return Err(started.into_iter().find_map(Result::err).unwrap_or(Error::NoAccounts));
@@ -110,7 +110,7 @@ impl Deliveries {
     /// # async fn run() -> Result<(), weixin_channel::Error> {
     /// use weixin_channel::{AccountConfig, Channel, Error, Inbound, Responder};
     ///
-    /// let (channel, deliveries) = Channel::builder().build()?;
+    /// let (channel, deliveries) = Channel::builder().build().await?;
     /// let mut events = channel.status_events();
     /// channel.reconcile(|_| AccountConfig::default()).await?;
     /// let echo = async |message: Inbound, reply: Responder| {

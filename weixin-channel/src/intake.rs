@@ -6,22 +6,24 @@ use ilink_client::UserId;
 
 use crate::access::Verdict;
 use crate::account::{Account, AccountConfig, AccountId};
+use crate::backend::{Backend, Entry, Settlement};
 use crate::channel::{Channel, WeakChannel};
 use crate::delivery::{Delivery, Lanes, Settler};
 use crate::error::Error;
 use crate::inbound::{Inbound, MediaPolicy};
 use crate::open::OpenDeliveries;
-use crate::store::{Entry, Store};
+use crate::slot::LeaseCell;
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
 pub(crate) struct Intake {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) channel: WeakChannel,
     pub(crate) lanes: Lanes,
     pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) lease: Arc<LeaseCell>,
 }
 
 /// What became of a message on its way.
@@ -37,6 +39,8 @@ pub(crate) enum Passage {
     Failed(Entry, String),
     /// The channel is gone.
     Gone,
+    /// Another process runs the account: it has the message.
+    Lost(Error),
 }
 
 impl Intake {
@@ -49,7 +53,7 @@ impl Intake {
             Err(error) => return Passage::Failed(entry, error.to_string()),
         }
         let id = self.id();
-        channel.quotes().resolve(id, &mut inbound, channel.now());
+        channel.quotes().resolve(id, &mut inbound, channel.now()).await;
         if let MediaPolicy::Eager { max_size } = channel.inbound_policy().media {
             channel.fetch_media(id, &mut inbound, max_size).await;
         }
@@ -57,8 +61,15 @@ impl Intake {
         drop(channel);
         let Ok(permit) = self.lanes.reserve(control).await else { return Passage::Gone };
         let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
-        if let Err(error) = self.store.dispatched(id, entry.id).await {
-            tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
+        // Before it is handed over: another process may have it.
+        if let Some(lease) = self.lease.get() {
+            match self.backend.settle(&lease, &[Settlement::Dispatched(entry.id)]).await {
+                Err(error) if error.is_fenced() => return Passage::Lost(error),
+                Err(error) => {
+                    tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
+                }
+                Ok(()) => {}
+            }
         }
         let delivery = Delivery {
             account: id.clone(),
@@ -67,7 +78,11 @@ impl Intake {
             control,
             redelivered: entry.dispatched,
             channel,
-            settler: Some(Settler { store: self.store.clone(), open: self.open.clone() }),
+            settler: Some(Settler {
+                backend: self.backend.clone(),
+                open: self.open.clone(),
+                lease: self.lease.clone(),
+            }),
         };
         self.open.add(entry, control);
         permit.send(delivery);
@@ -80,14 +95,14 @@ impl Intake {
 
     /// Authorise, then act (invariant 5): false for a sender who is not allowed. One who may ask to be is sent a code.
     async fn admit(&self, channel: &Channel, sender: &UserId) -> Result<bool, Error> {
-        match channel.access().decide(&self.account, &self.config, sender)? {
+        match channel.decide(&self.account, &self.config, sender).await? {
             Verdict::Allowed { .. } => Ok(true),
             Verdict::Pair => {
-                if let Some((code, text)) = channel.access().request(self.id(), sender, channel.now())?
+                if let Some((code, text)) = channel.request_pairing(self.id(), sender).await?
                     && let Err(error) = channel.send_text(self.id(), sender.as_str(), &text, None).await
                 {
                     tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
-                    channel.access().take_back(&code, channel.now())?;
+                    channel.take_back_code(&code).await?;
                 }
                 Ok(false)
             }

@@ -4,11 +4,13 @@
 pub mod access;
 mod account;
 mod admission;
+pub mod backend;
+mod blocking;
 mod builder;
 mod channel;
-mod copies;
 mod delivery;
 mod error;
+pub mod folder;
 mod handler;
 mod inbound;
 mod intake;
@@ -24,17 +26,18 @@ mod quotes;
 mod reconcile;
 mod slot;
 pub mod split;
-mod state;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod status;
-pub mod store;
 mod typing;
 
 pub use account::{Account, AccountConfig, AccountId};
-pub use admission::PairingPolicy;
+pub use admission::{AllowList, PairingPolicy};
 pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use delivery::{Deliveries, Delivery};
 pub use error::Error;
+pub use folder::StateDir;
 pub use handler::Responder;
 pub use ilink_client;
 pub use inbound::{Inbound, InboundMedia, InboundPolicy, MediaPolicy, SavedMedia};
@@ -42,7 +45,6 @@ pub use login::{ChannelLogin, ChannelLoginEvent};
 pub use outbound::{
     Attachment, OutboxPolicy, Pace, Refusal, Reply, SendPolicy, SendReport, ToolStatus, Turn,
 };
-pub use state::StateDir;
 pub use status::{AccountStatus, LinkState};
 pub use typing::Typing;
 pub use weixin_media;

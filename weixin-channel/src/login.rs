@@ -1,8 +1,11 @@
 //! Login by QR code, with the account stored at its end.
 
 use ilink_client::{Login, LoginCode, LoginEvent, LoginInput};
+use tokio::task::JoinHandle;
 
 use crate::account::{AccountConfig, AccountId};
+use crate::backend::SavedLogin;
+use crate::blocking::failed;
 use crate::channel::Channel;
 use crate::error::Error;
 
@@ -13,7 +16,9 @@ pub struct ChannelLogin {
     channel: Channel,
     login: Login,
     /// What is stored, and nobody was told yet.
-    stored: Option<(AccountId, Vec<AccountId>)>,
+    stored: Option<SavedLogin>,
+    /// What is being stored: that goes on whoever waits for it.
+    saving: Option<JoinHandle<Result<SavedLogin, Error>>>,
 }
 
 /// What happens in a login.
@@ -43,15 +48,15 @@ impl Channel {
     ///
     /// # Errors
     /// If the state folder cannot be written: better now than after the scan. If a setting is unusable.
-    pub fn login(&self, config: &AccountConfig) -> Result<ChannelLogin, Error> {
-        self.state().prepare()?;
-        let mut accounts = self.state().accounts()?;
+    pub async fn login(&self, config: &AccountConfig) -> Result<ChannelLogin, Error> {
+        self.backend().check_writable().await?;
+        let mut accounts = self.accounts().await?;
         accounts.reverse();
         let tokens = accounts.into_iter().map(|account| account.token);
         // The account's own setting comes before what the server names (Channel::start).
         let stays = config.base_url.is_some();
         let login = self.client_for(config)?.login().local_tokens(tokens).stay_at_base_url(stays).start();
-        Ok(ChannelLogin { channel: self.clone(), login, stored: None })
+        Ok(ChannelLogin { channel: self.clone(), login, stored: None, saving: None })
     }
 }
 
@@ -59,25 +64,32 @@ impl ChannelLogin {
     /// The next event; `None` after the last one. Cancel-safe: what a confirmation brings is stored at once, and told
     /// by the next call if this one is dropped.
     pub async fn next(&mut self) -> Option<Result<ChannelLoginEvent, Error>> {
-        if self.stored.is_none() {
+        if self.stored.is_none() && self.saving.is_none() {
             match self.login.next().await? {
                 Ok(LoginEvent::Confirmed(credentials)) => {
-                    match self.channel.state().save_login(&credentials) {
-                        Ok(stored) => self.stored = Some(stored),
-                        Err(error) => return Some(Err(error)),
-                    }
+                    let channel = self.channel.clone();
+                    let save = async move { channel.backend().save_login(&credentials, channel.now()).await };
+                    self.saving = Some(tokio::spawn(save));
                 }
                 Ok(LoginEvent::AlreadyBound) => return Some(Ok(ChannelLoginEvent::AlreadyBound)),
                 Ok(other) => return Some(Ok(ChannelLoginEvent::Progress(other))),
                 Err(error) => return Some(Err(error.into())),
             }
         }
+        if let Some(saving) = &mut self.saving {
+            let saved = saving.await.unwrap_or_else(|error| Err(failed(error)));
+            self.saving = None;
+            match saved {
+                Ok(stored) => self.stored = Some(stored),
+                Err(error) => return Some(Err(error)),
+            }
+        }
         let mut unhandled = 0;
-        for old in self.stored.iter().flat_map(|(_, retired)| retired) {
+        for old in self.stored.iter().flat_map(|stored| &stored.retired) {
             self.channel.stop(old).await;
             unhandled += self.channel.retired(old).await;
         }
-        let (account, retired) = self.stored.take()?;
+        let SavedLogin { account, retired, .. } = self.stored.take()?;
         Some(Ok(ChannelLoginEvent::LoggedIn { account, retired, unhandled }))
     }
 

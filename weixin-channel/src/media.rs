@@ -3,22 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use ilink_client::UserId;
 use ilink_client::wire::MessageItem;
 use weixin_media::codec::{MediaKind, Sniffed, convert_voice};
 use weixin_media::{Media, MediaRef, Remote, RemoteBuilder};
 
 use crate::account::AccountId;
+use crate::blocking::blocking;
 use crate::channel::Channel;
 use crate::error::Error;
+use crate::folder::make_dir;
 use crate::inbound::{Inbound, InboundMedia, SavedMedia};
-use crate::outbound::{Attachment, Origin, Target};
+use crate::outbound::{Attachment, Origin};
 
 impl Channel {
     /// Uploads and downloads of an account.
     ///
     /// ```no_run
     /// # async fn run(delivery: weixin_channel::Delivery) -> Result<(), weixin_channel::Error> {
-    /// let media = delivery.channel().media(&delivery.account)?;
+    /// let media = delivery.channel().media(&delivery.account).await?;
     /// for (n, item) in delivery.inbound.media().iter().enumerate() {
     ///     media.download(item).max_size(25 << 20).to_file(format!("inbound-{n}")).await?;
     /// }
@@ -28,8 +31,8 @@ impl Channel {
     ///
     /// # Errors
     /// If there is no such account, or its CDN's URL is unusable.
-    pub fn media(&self, account: &AccountId) -> Result<Media, Error> {
-        let (bot, config) = self.bot_and_config(account)?;
+    pub async fn media(&self, account: &AccountId) -> Result<Media, Error> {
+        let (bot, config) = self.bot_and_config(account).await?;
         let media = Media::new(bot)?;
         Ok(match &config.cdn_base_url {
             Some(url) => media.cdn_base_url(url)?,
@@ -50,22 +53,17 @@ impl Channel {
         folder: &Path,
         max_size: u64,
     ) -> Result<SavedMedia, Error> {
-        let service = self.media(account)?;
-        crate::state::make_dir(folder)?;
-        let path = tempfile::Builder::new()
-            .prefix("")
-            .rand_bytes(12)
-            .tempfile_in(folder)
-            .map_err(Error::state(folder, "write to"))?
-            .into_temp_path()
-            .to_path_buf();
+        let service = self.media(account).await?;
+        let path = new_name(folder).await?;
         if media.kind() == MediaKind::Voice {
             let bytes = service.download(media).max_size(max_size).to_bytes().await?;
-            return save_voice(media, &bytes, &path);
+            let (media, longest) = (media.clone(), self.inbound_policy().max_voice_bytes);
+            return blocking(move || save_voice(&media, &bytes, &path, longest)).await;
         }
         let saved = service.download(media).max_size(max_size).to_file(&path).await?;
         let name = media.file_name(&saved.sniffed);
-        let path = with_extension(saved.path, &saved.sniffed)?;
+        let (path, sniffed) = (saved.path, saved.sniffed.clone());
+        let path = blocking(move || with_extension(path, &sniffed)).await?;
         Ok(SavedMedia { path, mime: saved.sniffed.mime, name, size: saved.size })
     }
 
@@ -83,22 +81,28 @@ impl Channel {
     }
 
     /// Uploads what a reply carries.
-    pub(crate) async fn upload(&self, target: &Target, attachment: Attachment) -> Result<MessageItem, Error> {
-        let media = self.media(&target.account)?;
+    pub(crate) async fn upload(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        attachment: Attachment,
+    ) -> Result<MessageItem, Error> {
+        let media = self.media(account).await?;
         let mut name = attachment.name;
         // Held until the upload is over.
         let mut downloaded = None;
         let source = match attachment.origin {
             Origin::Source(source) => source,
             Origin::Url(url) => {
-                let folder = tempfile::tempdir().map_err(Error::state(std::env::temp_dir(), "write to"))?;
+                let make = || tempfile::tempdir().map_err(Error::state(std::env::temp_dir(), "write to"));
+                let folder = blocking(make).await?;
                 let file = self.remote()?.download(url).to_file(folder.path().join("media")).await?;
                 name = name.or(Some(file.name));
                 downloaded = Some(folder);
                 file.path.into()
             }
         };
-        let mut upload = media.upload(&target.user, source);
+        let mut upload = media.upload(user, source);
         if let Some(name) = name {
             upload = upload.name(name);
         }
@@ -106,7 +110,10 @@ impl Channel {
             upload = upload.as_file();
         }
         let uploaded = upload.await?;
-        drop(downloaded);
+        if let Some(folder) = downloaded {
+            // Nobody waits for it to be gone.
+            tokio::task::spawn_blocking(move || drop(folder));
+        }
         Ok(uploaded.to_item())
     }
 
@@ -122,12 +129,30 @@ impl Channel {
     }
 }
 
-fn save_voice(media: &MediaRef, bytes: &Bytes, path: &Path) -> Result<SavedMedia, Error> {
-    let voice = match convert_voice(bytes.clone()) {
+/// A path in a folder that nothing has yet.
+async fn new_name(folder: &Path) -> Result<PathBuf, Error> {
+    let folder = folder.to_owned();
+    blocking(move || {
+        make_dir(&folder)?;
+        let file = tempfile::Builder::new().prefix("").rand_bytes(12).tempfile_in(&folder);
+        let file = file.map_err(Error::state(&folder, "write to"))?;
+        Ok(file.into_temp_path().to_path_buf())
+    })
+    .await
+}
+
+/// Decoding takes seconds for a voice message of some minutes, so this is no work for the runtime.
+fn save_voice(media: &MediaRef, bytes: &Bytes, path: &Path, longest: u64) -> Result<SavedMedia, Error> {
+    let voice = if bytes.len() as u64 > longest {
+        Err(format!("it has {} bytes, more than {longest} (max_voice_bytes)", bytes.len()))
+    } else {
+        convert_voice(bytes.clone()).map_err(|error| error.to_string())
+    };
+    let voice = match voice {
         Ok(voice) => voice,
         Err(error) => {
             // An agent may still know what to do with the original.
-            tracing::warn!(%error, "a voice message stays as it came");
+            tracing::warn!(error, "a voice message stays as it came");
             let found = weixin_media::codec::sniff(bytes, None);
             let path = with_extension(path.to_owned(), &found)?;
             std::fs::write(&path, bytes).map_err(Error::state(&path, "write"))?;

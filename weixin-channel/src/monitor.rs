@@ -2,26 +2,27 @@
 
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ilink_client::{Bot, Cursor, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::account::AccountId;
-use crate::copies::Copies;
+use crate::backend::{Backend, Entry, Lease, NewEntry};
+use crate::channel::PAGE;
 use crate::error::Error;
 use crate::inbound::{ControlWords, InboundPolicy, journal_entry};
 use crate::intake::{Intake, Passage};
 use crate::queue::Queues;
-use crate::state::{AccountLock, StateDir};
+use crate::slot::LeaseCell;
 use crate::status::{LinkState, StatusCell};
-use crate::store::{Entry, NewEntry, Store};
 
-/// How long `notifystop` may take: stopping as a whole is bounded by a second (invariant 10).
+/// How long `notifystop` may take, and telling the journal what it was not told before: stopping as a whole is bounded
+/// by a second (invariant 10).
 const STOP_NOTICE: Duration = Duration::from_millis(500);
 
 /// How long `notifystart` may take. The first poll waits for it, so that it can have the same connection.
@@ -36,8 +37,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 pub(crate) struct Monitor {
     pub(crate) account: AccountId,
     pub(crate) bot: Bot,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) state: StateDir,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Held for as long as the account runs here.
+    pub(crate) lease: Arc<LeaseCell>,
     pub(crate) status: StatusCell,
     pub(crate) control: ControlWords,
     pub(crate) policy: InboundPolicy,
@@ -48,13 +50,12 @@ pub(crate) struct Monitor {
     pub(crate) requeued: mpsc::UnboundedReceiver<Entry>,
     /// Closed when the account is to stop.
     pub(crate) stop: watch::Receiver<()>,
-    /// Held for as long as the account runs here.
-    pub(crate) lock: AccountLock,
 }
 
 /// A batch that could not be written yet, and when it is tried again.
 struct Unstored {
-    batch: UpdateBatch,
+    cursor: Cursor,
+    entries: Vec<NewEntry>,
     at: Instant,
 }
 
@@ -83,7 +84,6 @@ struct Work {
     undone_at: Option<Instant>,
     /// What the journal has.
     cursor: Cursor,
-    copies: Copies,
     /// Counts what has come, for messages that say nothing of themselves.
     arrivals: u64,
 }
@@ -95,7 +95,13 @@ impl Monitor {
         let _stopped = Stopped(self.status.clone());
         let mut work = Work::default();
         let mut stop = self.stop.clone();
-        while let Err(error) = self.work(&mut work).await {
+        let lease = self.lease.get();
+        while let Err(error) = self.work(&mut work, lease.as_ref()).await {
+            if error.is_fenced() {
+                tracing::warn!(account = %self.account, %error, "the account stops here");
+                self.status.update(|status| status.last_error = Some(error.to_string()));
+                break;
+            }
             tracing::error!(account = %self.account, %error, "the monitor cannot begin yet");
             self.status.update(|status| {
                 status.state = LinkState::Backoff;
@@ -107,25 +113,31 @@ impl Monitor {
         }
         // To their ends: a message that is handed over later would be unknown to whoever comes after us.
         work.passages.shutdown().await;
-        self.write_done(&mut work).await;
-        work.copies.write(&self.state, &self.account, &*self.store).await;
-        // The server need not know; a stop is not held up for it.
-        let _ = timeout(STOP_NOTICE, self.bot.notify_stop().into_future()).await;
-        drop(self.lock);
+        // Neither the server nor the journal holds up a stop.
+        let _ = tokio::join!(
+            timeout(STOP_NOTICE, self.bot.notify_stop().into_future()),
+            timeout(STOP_NOTICE, self.write_done(&mut work)),
+        );
+        self.lease.release(&*self.backend).await;
     }
 
-    /// An error is one of the beginning: nothing has been done yet.
-    async fn work(&mut self, work: &mut Work) -> Result<(), Error> {
+    /// An error is one of the beginning, when nothing has been done yet; or another process has the account.
+    async fn work(&mut self, work: &mut Work, lease: Option<&Lease>) -> Result<(), Error> {
         *work = Work::default();
-        work.cursor = self.store.cursor(&self.account).await?.map(|(cursor, _)| cursor).unwrap_or_default();
+        work.cursor = self.backend.cursor(&self.account).await?.unwrap_or_default();
         // Before the journal is read: what is settled meanwhile is then heard of, or found done.
         let (monitor, mut settled) = mpsc::unbounded_channel();
         let open = self.intake.open.attach(monitor);
         for (entry, control) in &open {
             work.queues.push_in_flight(entry, *control);
         }
-        for entry in self.store.pending(&self.account).await? {
-            if open.iter().all(|(open, _)| open.id != entry.id) {
+        let open: HashSet<i64> = open.into_iter().map(|(entry, _)| entry.id).collect();
+        let mut after = 0;
+        loop {
+            let page = self.backend.pending(&self.account, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            for entry in page.into_iter().filter(|entry| !open.contains(&entry.id)) {
                 self.push(&mut work.queues, entry);
             }
         }
@@ -134,6 +146,8 @@ impl Monitor {
         let notice = self.notify_start();
         tokio::pin!(notice);
         let mut noticed = false;
+        let lost = keep(&*self.backend, lease);
+        tokio::pin!(lost);
         let mut prune_at = Instant::now();
         let mut stop = self.stop.clone();
         loop {
@@ -144,34 +158,33 @@ impl Monitor {
             let far = Instant::now() + Duration::from_secs(3600);
             let retry_at = work.queues.next_retry().unwrap_or(far);
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
-            let copy_at = work.copies.due().unwrap_or(far);
             let done_at = work.undone_at.unwrap_or(far);
             let may_poll = noticed && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
+                error = &mut lost => return Err(error),
                 () = &mut notice, if !noticed => noticed = true,
                 Some(what) = settled.recv() => self.on_settled(work, what).await,
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
                 Some(ended) = work.passages.join_next_with_id() => {
                     // The channel is gone: so is everybody who could handle a message.
-                    if !self.on_passage(work, ended).await {
+                    if !self.on_passage(work, ended).await? {
                         return Ok(());
                     }
                 }
                 () = sleep_until(retry_at) => work.queues.wake(Instant::now()),
                 () = sleep_until(store_at) => {
-                    if let Some(Unstored { batch, .. }) = work.unstored.take() {
-                        self.ingest(batch, work).await;
+                    if let Some(Unstored { cursor, entries, .. }) = work.unstored.take() {
+                        self.store(cursor, entries, work).await?;
                     }
                 }
                 () = sleep_until(done_at) => self.write_done(work).await,
-                () = sleep_until(copy_at) => work.copies.write(&self.state, &self.account, &*self.store).await,
                 () = sleep_until(prune_at) => {
                     prune_at = Instant::now() + PRUNE;
                     self.prune().await;
                 }
                 event = next(&mut updates), if may_poll => match event {
-                    UpdatesEvent::Batch(batch) => self.ingest(batch, work).await,
+                    UpdatesEvent::Batch(batch) => self.ingest(batch, work).await?,
                     UpdatesEvent::State(state) => self.on_state(state),
                     _ => {}
                 }
@@ -206,7 +219,7 @@ impl Monitor {
 
     /// Messages and cursor into the journal, before anybody sees them (invariant 1). A batch that cannot be written
     /// is kept and tried again; the next poll, which would acknowledge it, waits for that.
-    async fn ingest(&self, batch: UpdateBatch, work: &mut Work) {
+    async fn ingest(&self, batch: UpdateBatch, work: &mut Work) -> Result<(), Error> {
         let now = self.now();
         let behind = batch.messages.iter().filter_map(|update| written_ahead(update, now)).max();
         self.status.update(|status| {
@@ -229,21 +242,25 @@ impl Monitor {
             .collect();
         if entries.is_empty() && batch.cursor == work.cursor {
             // Nothing has come: the journal has it all.
-            return;
+            return Ok(());
         }
-        match self.store.ingest(&self.account, &batch.cursor, &entries, now).await {
+        self.store(batch.cursor, entries, work).await
+    }
+
+    async fn store(&self, cursor: Cursor, entries: Vec<NewEntry>, work: &mut Work) -> Result<(), Error> {
+        let Some(lease) = self.lease.get() else { return Ok(()) };
+        match self.backend.ingest(&lease, &cursor, &entries, self.now()).await {
             Ok(fresh) => {
                 if std::mem::take(&mut work.store_failed) {
                     self.status.update(|status| {
                         (status.state, status.last_error) = (LinkState::Online, None);
                     });
                 }
-                work.cursor = batch.cursor.clone();
+                work.cursor = cursor;
                 let users: Vec<UserId> = fresh.iter().map(|entry| entry.peer.clone()).collect();
                 for entry in fresh {
                     self.push(&mut work.queues, entry);
                 }
-                work.copies.note(&batch.cursor, &entries);
                 if !users.is_empty() {
                     self.flush_outbox(users);
                 }
@@ -251,6 +268,7 @@ impl Monitor {
                     self.show_counts(work).await;
                 }
             }
+            Err(error) if error.is_fenced() => return Err(error),
             Err(error) => {
                 tracing::error!(account = %self.account, %error, "a batch waits to be journalled");
                 self.status.update(|status| {
@@ -258,9 +276,11 @@ impl Monitor {
                     status.last_error = Some(error.to_string());
                 });
                 work.store_failed = true;
-                work.unstored = Some(Unstored { batch, at: Instant::now() + self.policy.retry_delay });
+                work.unstored =
+                    Some(Unstored { cursor, entries, at: Instant::now() + self.policy.retry_delay });
             }
         }
+        Ok(())
     }
 
     /// Who has written can be written to again.
@@ -278,18 +298,17 @@ impl Monitor {
     }
 
     async fn show_counts(&self, work: &Work) {
-        let dead = self.store.dead_letters(&self.account).await.map_or(0, |letters| letters.len());
-        let outbox = self.store.outbox(&self.account).await.map_or(0, |items| items.len());
-        let health = self.store.health(&self.account).await.unwrap_or_default();
+        let counts = self.backend.counts(&self.account).await.unwrap_or_default();
+        let health = self.backend.health(&self.account).await.unwrap_or_default();
         self.status.update(|status| {
-            (status.pending, status.dead, status.outbox) = (work.queues.open(), dead, outbox);
+            (status.pending, status.dead, status.outbox) = (work.queues.open(), counts.dead, counts.outbox);
             status.suppressed_since = health.suppressed_since;
         });
     }
 
     async fn prune(&self) {
         let now = self.now();
-        match self.store.prune(&self.account, &self.policy.retention, now).await {
+        match self.backend.prune(&self.account, &self.policy.retention, now).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(account = %self.account, rows, "the journal was pruned"),
             Err(error) => tracing::warn!(account = %self.account, %error, "the journal was not pruned"),
@@ -297,7 +316,7 @@ impl Monitor {
         // For nobody: only what has waited too long goes.
         self.flush_outbox(Vec::new());
         if let Some(channel) = self.intake.channel.upgrade() {
-            channel.quotes().prune(now, PRUNE / 2);
+            channel.quotes().prune(now, PRUNE / 2).await;
         }
     }
 
@@ -333,6 +352,27 @@ fn written_ahead(update: &ilink_client::Update, now: SystemTime) -> Option<Durat
 /// Resolves when the account is told to stop, or nobody is left who could tell it.
 async fn told(stop: &mut watch::Receiver<()>) {
     while stop.changed().await.is_ok() {}
+}
+
+/// Renews the lease as long as that works; resolves once the account may be another process's.
+async fn keep(backend: &dyn Backend, lease: Option<&Lease>) -> Error {
+    let (Some(lease), Some(time)) = (lease, backend.lease_time()) else {
+        return std::future::pending().await;
+    };
+    let mut renewed = Instant::now();
+    loop {
+        sleep(time / 3).await;
+        let before = Instant::now();
+        match timeout(time / 3, backend.renew(lease)).await {
+            Ok(Ok(())) => renewed = before,
+            Ok(Err(error)) if error.is_fenced() => return error,
+            Ok(Err(error)) => tracing::warn!(account = %lease.account, %error, "the lease was not renewed"),
+            Err(_) => tracing::warn!(account = %lease.account, "the lease was not renewed in time"),
+        }
+        if renewed.elapsed() >= time {
+            return crate::backend::StoreError::fenced(&lease.account).into();
+        }
+    }
 }
 
 /// Named, so that the borrow is clear: an event that is not awaited to its end stays in the stream.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::store::Entry;
+use crate::backend::Entry;
 
 /// What became of a delivery.
 #[derive(Debug)]

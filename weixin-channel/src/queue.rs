@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use ilink_client::UserId;
 use tokio::time::Instant;
 
-use crate::store::Entry;
+use crate::backend::Entry;
 
 /// The messages of one account that are not done, by peer.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn entry(id: i64, peer: &str) -> Entry {
-        Entry { id, peer: UserId::from(peer), raw: String::new(), attempts: 0, dispatched: false }
+        Entry::new(id, UserId::from(peer), String::new())
     }
 
     fn pop(queues: &mut Queues) -> Option<i64> {

@@ -1,6 +1,6 @@
 //! What was written before, for quotes of it. Nothing here keeps a message from its handler or a send from its report.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ilink_client::wire::{ItemKind, MessageItem};
@@ -8,40 +8,34 @@ use ilink_client::{MessageId, UserId};
 use tokio::time::Instant;
 
 use crate::account::AccountId;
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::inbound::Inbound;
-use crate::quote::{Direction, QuoteLimits, QuoteStore, StoredMedia, StoredMessage, reference, resolve};
-use crate::state::StateDir;
+use crate::quote::{Direction, StoredMedia, StoredMessage, reference, resolve};
 
-/// The quote store, if one is wanted and could be opened.
+/// The quotes of a channel.
 #[derive(Debug)]
 pub(crate) struct Quotes {
-    store: Option<QuoteStore>,
+    backend: Arc<dyn Backend>,
     /// When it was last pruned: that is done for all accounts at once.
     pruned: Mutex<Option<Instant>>,
 }
 
 impl Quotes {
-    /// Opens the store; what is wrong with it is logged, and quotes are then known by what they bring themselves.
-    pub(crate) fn open(state: &StateDir, limits: Option<QuoteLimits>) -> Self {
-        let store = limits.and_then(|limits| match QuoteStore::open(state, limits) {
-            Ok(store) => Some(store),
-            Err(error) => {
-                tracing::warn!(%error, "quotes of past messages will not be known until the next start");
-                None
-            }
-        });
-        Self { store, pruned: Mutex::default() }
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self { backend, pruned: Mutex::default() }
     }
 
     /// Resolves the quote of a message.
-    pub(crate) fn resolve(&self, account: &AccountId, inbound: &mut Inbound, now: SystemTime) {
-        inbound.quote = reference(&inbound.message)
-            .map(|quoted| resolve(quoted, self.store.as_ref(), account, &inbound.from, millis(now)));
+    pub(crate) async fn resolve(&self, account: &AccountId, inbound: &mut Inbound, now: SystemTime) {
+        if let Some(quoted) = reference(&inbound.message) {
+            let quote = resolve(quoted, &*self.backend, account, &inbound.from, millis(now)).await;
+            inbound.quote = Some(quote);
+        }
     }
 
     /// Remembers a message that was taken care of.
-    pub(crate) fn received(&self, account: &AccountId, inbound: &Inbound, now: SystemTime) {
+    pub(crate) async fn received(&self, account: &AccountId, inbound: &Inbound, now: SystemTime) {
         let Some(message_id) = inbound.message_id else { return };
         let saved =
             inbound.attachments.iter().find_map(|attachment| attachment.saved.as_ref()?.as_ref().ok());
@@ -58,11 +52,11 @@ impl Quotes {
             media,
             created_at_ms: inbound.time_ms.unwrap_or_else(|| millis(now)),
         };
-        self.record(account, &inbound.from, &message);
+        self.record(account, &inbound.from, &message).await;
     }
 
     /// Remembers what was sent.
-    pub(crate) fn sent(
+    pub(crate) async fn sent(
         &self,
         account: &AccountId,
         user: &UserId,
@@ -82,37 +76,43 @@ impl Quotes {
             media: None,
             created_at_ms: millis(now),
         };
-        self.record(account, user, &message);
+        self.record(account, user, &message).await;
     }
 
-    fn record(&self, account: &AccountId, user: &UserId, message: &StoredMessage) {
-        self.try_to("record", |store| store.record(account, user, message));
+    async fn record(&self, account: &AccountId, user: &UserId, message: &StoredMessage) {
+        told("record", self.backend.record_quote(account, user, message).await);
     }
 
     /// Prunes the store, but at most once in so long, however many accounts ask for it.
-    pub(crate) fn prune(&self, now: SystemTime, once_in: Duration) {
+    pub(crate) async fn prune(&self, now: SystemTime, once_in: Duration) {
+        if self.is_due(once_in) {
+            told("prune", self.backend.prune_quotes(millis(now)).await);
+        }
+    }
+
+    fn is_due(&self, once_in: Duration) -> bool {
         let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
-        if pruned.is_some_and(|last| last.elapsed() < once_in) {
-            return;
+        let is_due = pruned.is_none_or(|last| last.elapsed() >= once_in);
+        if is_due {
+            *pruned = Some(Instant::now());
         }
-        *pruned = Some(Instant::now());
-        drop(pruned);
-        self.try_to("prune", |store| store.prune(millis(now)));
+        is_due
     }
 
-    pub(crate) fn forget(&self, account: &AccountId) {
-        self.try_to("forget", |store| store.forget(account));
-    }
-
-    fn try_to(&self, what: &str, work: impl FnOnce(&QuoteStore) -> Result<(), Error>) {
-        if let Some(Err(error)) = self.store.as_ref().map(work) {
-            tracing::warn!(%error, what, "the quote store failed");
-        }
+    pub(crate) async fn forget(&self, account: &AccountId) {
+        told("forget", self.backend.forget_quotes(account).await);
     }
 
     /// Where fetched media lies: with what quotes need, which has its limits and is pruned.
     pub(crate) fn media_dir(&self, account: &AccountId) -> Option<std::path::PathBuf> {
-        self.store.as_ref().map(|store| store.media_dir(account))
+        self.backend.media_dir(account)
+    }
+}
+
+/// A failure is nobody's business.
+fn told(what: &str, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, what, "the quote store failed");
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::account::{AccountConfig, AccountId};
+use crate::backend::Retention;
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::store::Retention;
 
 impl Channel {
     /// Makes the accounts that run those of the state folder: starts new ones, stops those that are gone, and starts
@@ -24,11 +24,11 @@ impl Channel {
         &self,
         config: impl Fn(&AccountId) -> AccountConfig,
     ) -> Result<Vec<Result<(), Error>>, Error> {
-        let wanted: Vec<AccountId> = self.accounts()?.into_iter().map(|account| account.id).collect();
+        let wanted: Vec<AccountId> = self.accounts().await?.into_iter().map(|account| account.id).collect();
         let known: HashSet<&AccountId> = wanted.iter().collect();
         for (id, slot) in self.slots().all() {
             if !known.contains(&id) {
-                slot.stop().await;
+                slot.stop(self.backend()).await;
                 self.retired(&id).await;
             }
         }
@@ -52,13 +52,13 @@ impl Channel {
     pub(crate) async fn retired(&self, id: &AccountId) -> usize {
         let mut nothing_done = Retention::default();
         (nothing_done.done, nothing_done.done_rows) = (Duration::ZERO, 0);
-        if let Err(error) = self.store().prune(id, &nothing_done, self.now()).await {
+        if let Err(error) = self.backend().prune(id, &nothing_done, self.now()).await {
             tracing::warn!(account = %id, %error, "the journal of an account that is gone was not pruned");
         }
         if self.slots().get(id).is_some_and(|slot| slot.open.is_empty()) {
             self.slots().remove(id);
         }
-        let unhandled = self.store().pending(id).await.map_or(0, |entries| entries.len());
+        let unhandled = self.backend().counts(id).await.map_or(0, |counts| counts.pending);
         if unhandled > 0 {
             tracing::warn!(account = %id, unhandled, "messages to an account that is gone were not handled");
         }

@@ -10,14 +10,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::account::{Account, AccountConfig, AccountId};
+use crate::backend::{Backend, Entry, Lease};
 use crate::open::OpenDeliveries;
 use crate::outbound::AccountSends;
 use crate::status::{AccountStatus, StatusCell};
-use crate::store::Entry;
 
 /// How long a stop waits for a monitor before it is cut off, and then for that (invariant 10).
-const STOP: Duration = Duration::from_millis(900);
+const STOP: Duration = Duration::from_millis(800);
 const CUT_OFF: Duration = Duration::from_millis(50);
+
+/// How long letting go of the lease of one that was cut off may take.
+const RELEASE: Duration = Duration::from_millis(100);
 
 /// All accounts that were started or written from here and are still in the state folder.
 #[derive(Debug)]
@@ -34,7 +37,18 @@ pub(crate) struct Slot {
     link: Mutex<Option<Link>>,
     pub(crate) status: StatusCell,
     pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) lease: Arc<LeaseCell>,
     pub(crate) sends: AccountSends,
+}
+
+/// The latest lease of an account in this process, shared by its monitor and its deliveries.
+#[derive(Debug, Default)]
+pub(crate) struct LeaseCell(Mutex<LeaseState>);
+
+#[derive(Debug, Default)]
+struct LeaseState {
+    lease: Option<Lease>,
+    held: bool,
 }
 
 /// The monitor that runs, or is about to end.
@@ -65,6 +79,7 @@ impl Slots {
                 link: Mutex::default(),
                 status: StatusCell::new(id.clone(), self.events.clone()),
                 open: Arc::default(),
+                lease: Arc::default(),
                 sends: AccountSends::default(),
             })
         };
@@ -115,15 +130,21 @@ impl Slot {
         *self.lock() = Some(link);
     }
 
+    /// The lease of an account that runs: what writes for it carry.
+    pub(crate) fn running_lease(&self) -> Option<Lease> {
+        let runs = self.lock().is_some();
+        self.lease.get().filter(|_| runs)
+    }
+
     /// Stops the monitor, within a second, whatever is in flight.
-    pub(crate) async fn stop(&self) {
+    pub(crate) async fn stop(&self, backend: &dyn Backend) {
         // Told before it is our turn: a stop of many accounts is one of all of them at once.
         drop(self.lock().take());
-        self.end(&mut *self.gate.lock().await).await;
+        self.end(&mut *self.gate.lock().await, backend).await;
     }
 
     /// The same, by whoever holds the gate. A task whose end is not awaited stays there for the next who does.
-    pub(crate) async fn end(&self, task: &mut Task) {
+    pub(crate) async fn end(&self, task: &mut Task, backend: &dyn Backend) {
         drop(self.lock().take());
         let Some(monitor) = task.as_mut() else { return };
         if timeout(STOP, &mut *monitor).await.is_err() {
@@ -133,9 +154,41 @@ impl Slot {
             let _ = timeout(CUT_OFF, monitor).await;
         }
         *task = None;
+        if timeout(RELEASE, self.lease.release(backend)).await.is_err() {
+            tracing::warn!(account = %self.status.get().account, "the account may stay taken for a while");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Link>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LeaseCell {
+    /// A lease was got.
+    pub(crate) fn set(&self, lease: Lease) {
+        *self.lock() = LeaseState { lease: Some(lease), held: true };
+    }
+
+    /// The latest, whether it is still held or not.
+    pub(crate) fn get(&self) -> Option<Lease> {
+        self.lock().lease.clone()
+    }
+
+    /// Lets go of the lease, once.
+    pub(crate) async fn release(&self, backend: &dyn Backend) {
+        let held = |state: &LeaseState| state.lease.clone().filter(|_| state.held);
+        let Some(lease) = held(&self.lock()) else { return };
+        if let Err(error) = backend.release(&lease).await {
+            tracing::warn!(account = %lease.account, %error, "the account may stay taken for a while");
+        }
+        let mut state = self.lock();
+        if state.lease.as_ref() == Some(&lease) {
+            state.held = false;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LeaseState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

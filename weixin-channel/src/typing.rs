@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::AccountId;
+use crate::backend::Recipient;
 use crate::channel::Channel;
 use crate::error::Error;
 
@@ -73,12 +74,8 @@ impl Channel {
     ///
     /// # Errors
     /// If there is no such account.
-    #[expect(
-        clippy::unused_async,
-        reason = "what it spawns needs the runtime that it is then sure to be called on"
-    )]
     pub async fn typing(&self, account: &AccountId, to: &str) -> Result<Typing, Error> {
-        let bot = self.bot(account)?;
+        let bot = self.bot(account).await?;
         let (stop, stopped) = oneshot::channel();
         let (channel, account, to) = (self.clone(), account.clone(), to.to_owned());
         tokio::spawn(async move {
@@ -97,10 +94,8 @@ async fn show(
     to: &str,
     mut stopped: oneshot::Receiver<()>,
 ) -> Result<(), Error> {
-    let Some((user, token)) = channel.store().context_token(&account, crate::outbound::bare_user(to)).await?
-    else {
-        return Ok(());
-    };
+    let context = channel.backend().send_context(&account, crate::outbound::bare_user(to)).await?;
+    let Some(Recipient { user, token, .. }) = context.recipient else { return Ok(()) };
     let key = (account, user.clone());
     let ticket = match channel.tickets().get(&key) {
         Some(ticket) => ticket,

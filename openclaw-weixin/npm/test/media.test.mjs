@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -86,4 +88,17 @@ test("a quote is told to the host, the selected part of it where there is one", 
     ["whole", "7"],
   );
   assert.equal(context({ messageId: null, body: "whole", selected: "part" }).ReplyToBody, "part");
+});
+
+test("a file that takes its time does not hold up the gateway", { skip: process.platform === "win32" }, async () => {
+  // A pipe is read to its end only once somebody has written to it: who waits for that on this thread waits for ever.
+  const pipe = path.join(folder, "slow");
+  execFileSync("mkfifo", [pipe]);
+  const port = fakePort({
+    "inbound.media": () => [{ outcome: "file", path: pipe, mime: "image/png", name: "cat.png" }],
+  });
+  const store = { saveMediaBuffer: async (buffer) => ({ path: buffer.toString() }) };
+  const saving = saveInboundMedia({ port, accountId: "a", deliveryId: "1", store, log: fakeLog() });
+  await writeFile(pipe, "at last");
+  assert.deepEqual(await saving, [{ path: "at last", contentType: "image/png" }]);
 });

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ilink_fixtures::Simulator;
-use weixin_channel::store::{Durability, SqliteStore, Store as _};
+use weixin_channel::backend::Journal as _;
+use weixin_channel::folder::{FolderBackend, FolderOptions};
 use weixin_channel::{Channel, StateDir};
 
 use crate::{Outcome, lab, option};
@@ -56,10 +57,10 @@ async fn parent(kills: u64, seed: u64) -> Outcome {
     }
     let mut child = spawn(&simulator.url(), folder.path(), &log)?;
     let deadline = Instant::now() + DRAIN;
-    let journal = SqliteStore::open(&StateDir::new(folder.path()).journal_path(), Durability::default())?;
+    let journal = FolderBackend::open(StateDir::new(folder.path()), FolderOptions::default()).await?;
     let (report, pending) = loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let (report, pending) = (Report::read(&log)?, journal.pending(&account).await?.len());
+        let (report, pending) = (Report::read(&log)?, journal.counts(&account).await?.pending);
         if (report.handled.len() as u64 >= sent && pending == 0) || Instant::now() > deadline {
             break (report, pending);
         }
@@ -129,8 +130,8 @@ impl Report {
 pub(crate) async fn child(url: &str, folder: &str, log: &str) -> Outcome {
     let mut log = OpenOptions::new().append(true).open(log)?;
     let builder = Channel::builder().state_dir(folder).base_url(url).sends(lab::unlimited());
-    let (channel, mut deliveries) = builder.build()?;
-    for account in channel.accounts()? {
+    let (channel, mut deliveries) = builder.build().await?;
+    for account in channel.accounts().await? {
         channel.start(&account.id, lab::open()).await?;
     }
     while let Some(delivery) = deliveries.next().await {

@@ -74,7 +74,8 @@ async fn conversation(
         .base_url(BASE_URL)
         .transport(InProcess(simulator.clone()))
         .sends(lab::unlimited())
-        .build()?;
+        .build()
+        .await?;
     if endpoint == Endpoint::NotifyStart {
         simulator.fault(fault.clone(), endpoint, 3);
     }

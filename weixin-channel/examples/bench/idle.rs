@@ -107,8 +107,8 @@ pub(crate) async fn child(url: &str, folder: &str) -> Outcome {
     if !url.is_empty() {
         builder = builder.base_url(url);
     }
-    let (channel, _deliveries) = builder.build()?;
-    let ids: Vec<_> = channel.accounts()?.into_iter().map(|account| account.id).collect();
+    let (channel, _deliveries) = builder.build().await?;
+    let ids: Vec<_> = channel.accounts().await?.into_iter().map(|account| account.id).collect();
     for id in &ids {
         channel.start(id, lab::open()).await?;
     }

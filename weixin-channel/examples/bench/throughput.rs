@@ -97,7 +97,7 @@ async fn start(
         }),
     )?;
     let (channel, deliveries) =
-        Channel::builder().state_dir(folder.path()).transport(feed.clone()).build()?;
+        Channel::builder().state_dir(folder.path()).transport(feed.clone()).build().await?;
     channel.start(&id, lab::open()).await?;
     Ok((folder, channel, deliveries))
 }

@@ -7,7 +7,7 @@ use ilink_client::wire::{ItemKind, MessageItem, MessageType, WeixinMessage};
 use ilink_client::{BotId, ContextToken, Update, UserId};
 use md5::{Digest as _, Md5};
 
-use crate::store::{Content, NewEntry};
+use crate::backend::{Content, NewEntry};
 
 /// Repetitions under another id were seen 1–11 s apart.
 const SOON: Duration = Duration::from_secs(15);
@@ -22,15 +22,9 @@ pub(crate) fn journal_entry(
 ) -> Option<NewEntry> {
     let raw = update.raw().as_str();
     let Some(message) = update.message() else {
-        return Some(NewEntry {
-            key: format!("raw:{}", digest(raw)),
-            content: None,
-            peer: UserId::default(),
-            raw: raw.to_owned(),
-            written: None,
-            dead: Some("not a message".to_owned()),
-            context_token: None,
-        });
+        let mut entry = NewEntry::new(format!("raw:{}", digest(raw)), UserId::default(), raw);
+        entry.dead = Some("not a message".to_owned());
+        return Some(entry);
     };
     let from = message.from_user_id.clone().unwrap_or_default();
     if message.message_type == Some(MessageType::Bot) || from.as_str() == bot.as_str() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::Retention;
+use crate::backend::Retention;
 
 /// What inbound messages are handled by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct InboundPolicy {
     pub control: Vec<String>,
     /// When media is fetched.
     pub media: MediaPolicy,
+    /// A larger voice message is kept as the file that it is; smaller ones become WAV. 1 MiB: a minute is less than
+    /// 200 KiB, and decoding takes a second for some 10 KiB.
+    pub max_voice_bytes: u64,
     /// How long what is settled stays in the journal.
     pub retention: Retention,
 }
@@ -49,6 +52,7 @@ impl Default for InboundPolicy {
             retry_delay: Duration::from_secs(2),
             control: ["/stop", "/approve", "停止"].map(str::to_owned).to_vec(),
             media: MediaPolicy::default(),
+            max_voice_bytes: 1 << 20,
             retention: Retention::default(),
         }
     }

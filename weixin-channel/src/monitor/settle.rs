@@ -6,25 +6,26 @@ use tokio::task::{self, JoinError};
 use tokio::time::Instant;
 
 use super::{Monitor, Work};
+use crate::backend::{Entry, Settlement};
+use crate::error::Error;
 use crate::intake::Passage;
 use crate::open::Settled;
-use crate::store::Entry;
 
 /// The longest pause before a failed message is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
 impl Monitor {
-    /// False if nobody is left to give messages to.
+    /// False if nobody is left to give messages to; an error if another process has the account.
     pub(super) async fn on_passage(
         &self,
         work: &mut Work,
         ended: Result<(task::Id, Passage), JoinError>,
-    ) -> bool {
+    ) -> Result<bool, Error> {
         let (id, passage) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 let id = error.id();
-                let Some(entry) = work.on_their_way.remove(&id) else { return true };
+                let Some(entry) = work.on_their_way.remove(&id) else { return Ok(true) };
                 tracing::error!(account = %self.account, id = entry.id, %error, "a message could not be prepared");
                 (id, Passage::Failed(entry, "it could not be prepared".to_owned()))
             }
@@ -32,9 +33,10 @@ impl Monitor {
         work.on_their_way.remove(&id);
         match passage {
             Passage::Delivered => {}
-            Passage::Gone => return false,
+            Passage::Gone => return Ok(false),
+            Passage::Lost(error) => return Err(error),
             Passage::Dropped(entry) => {
-                let journalled = self.store.done(&self.account, entry.id).await.is_ok();
+                let journalled = self.settle(Settlement::Done(entry.id)).await.is_ok();
                 self.on_settled(work, Settled::Done { entry, journalled }).await;
             }
             Passage::Unreadable(entry) => {
@@ -46,7 +48,7 @@ impl Monitor {
                 self.on_settled(work, Settled::Failed(entry, reason)).await;
             }
         }
-        true
+        Ok(true)
     }
 
     pub(super) async fn on_settled(&self, work: &mut Work, what: Settled) {
@@ -80,7 +82,9 @@ impl Monitor {
     pub(super) async fn write_done(&self, work: &mut Work) {
         work.undone_at = None;
         while let Some(&id) = work.undone.last() {
-            if let Err(error) = self.store.done(&self.account, id).await {
+            if let Err(error) = self.settle(Settlement::Done(id)).await
+                && !error.is_fenced()
+            {
                 tracing::warn!(account = %self.account, id, %error, "a handled message is not journalled as done yet");
                 work.undone_at = Some(Instant::now() + self.policy.retry_delay);
                 return;
@@ -92,7 +96,8 @@ impl Monitor {
     /// Writes a failure into the journal. A journal that cannot be written ends nothing: the message stays open and is
     /// tried again, and what the journal does not know it gives out again after a restart.
     async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
-        let result = self.store.failed(&self.account, entry.id, reason, dead).await;
+        let failed = Settlement::Failed { id: entry.id, reason: reason.to_owned(), dead };
+        let result = self.settle(failed).await;
         if let Err(error) = &result {
             tracing::error!(account = %self.account, id = entry.id, %error, "a failure could not be journalled");
             self.status.update(|status| status.last_error = Some(error.to_string()));
@@ -100,5 +105,12 @@ impl Monitor {
             self.status.update(|status| status.dead += 1);
         }
         result.is_ok()
+    }
+
+    async fn settle(&self, what: Settlement) -> Result<(), Error> {
+        match self.lease.get() {
+            Some(lease) => self.backend.settle(&lease, &[what]).await,
+            None => Ok(()),
+        }
     }
 }

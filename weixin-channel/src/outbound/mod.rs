@@ -19,6 +19,7 @@ use weixin_media::Source;
 
 use self::plan::{Step, plan};
 use crate::account::AccountId;
+use crate::backend::SendContext;
 use crate::channel::Channel;
 use crate::error::Error;
 
@@ -108,31 +109,67 @@ impl Channel {
         reply: Reply,
         importance: Importance,
     ) -> Result<SendReport, Error> {
-        let target = self.target(account, to, reply.run.clone(), reply.without_context).await?;
+        let target = self.target(account, to, &reply).await?;
         let steps = plan(reply, self.send_policy())?;
-        let of = steps.len();
-        if importance == Importance::Block {
-            self.check_room(&target, of).await?;
+        self.make_steps(&target, steps, importance, None).await
+    }
+
+    /// Sends a text whole, or nothing of it: its sends are taken out of the budget before the first is made. With
+    /// `plenty` only while no more than half of what the user's message allows is used up. `None` if it is not granted.
+    pub(crate) async fn send_block(
+        &self,
+        account: &AccountId,
+        to: &str,
+        reply: Reply,
+        plenty: bool,
+    ) -> Result<Option<SendReport>, Error> {
+        let target = self.target(account, to, &reply).await?;
+        let policy = self.send_policy();
+        let steps = plan(reply, policy)?;
+        let sends = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        let mut wanted = policy.reserve(&target.to, sends, Importance::Block, self.now());
+        if plenty {
+            // So many may be used up before.
+            let half = policy.per_inbound - policy.per_inbound / 2;
+            let most = half.saturating_sub(1).saturating_add(sends);
+            wanted.max_sends = Some(wanted.max_sends.map_or(most, |max| max.min(most)));
         }
+        wanted.bytes = steps.iter().map(Step::bytes).sum();
+        let reservation = self.reserve(&target, &wanted).await?;
+        if !reservation.granted {
+            return Ok(None);
+        }
+        self.make_steps(&target, steps, Importance::Block, Some(reservation.context)).await.map(Some)
+    }
+
+    /// `reserved` is what is known of the user if the sends have been taken out of the budget.
+    async fn make_steps(
+        &self,
+        target: &Target,
+        steps: Vec<Step>,
+        importance: Importance,
+        reserved: Option<SendContext>,
+    ) -> Result<SendReport, Error> {
+        let of = steps.len();
         let mut report = SendReport::default();
         let mut failed = None;
         let mut steps = steps.into_iter().enumerate();
         while let Some((number, step)) = steps.next() {
-            let error = match self.run_step(&target, step, number, importance).await {
+            let error = match self.run_step(target, step, number, importance, reserved.as_ref()).await {
                 Ok(sent) => {
                     report.parts.push(sent);
                     continue;
                 }
                 Err(Stopped { error, item }) => match item {
                     Some(item) if importance == Importance::Answer && waits(&error) => {
-                        match self.queue(&target, item, steps.by_ref().map(|(_, step)| step)).await {
+                        match self.queue(target, &error, item, steps.by_ref().map(|(_, step)| step)).await {
                             Ok(Some(queued)) => {
                                 report.queued = queued;
                                 break;
                             }
                             Ok(None) => error,
                             Err(failure) => {
-                                tracing::warn!(%account, error = %failure, "a refused send cannot wait");
+                                tracing::warn!(account = %target.account, error = %failure, "a refused send cannot wait");
                                 error
                             }
                         }
@@ -146,6 +183,10 @@ impl Channel {
             if !media_only {
                 break;
             }
+        }
+        if let Some(context) = &reserved {
+            let rest: Vec<Step> = steps.map(|(_, step)| step).collect();
+            self.give_back(target, context, rest.len(), rest.iter().map(Step::bytes).sum()).await;
         }
         match failed {
             None => Ok(report),
@@ -162,57 +203,41 @@ impl Channel {
         step: Step,
         number: usize,
         importance: Importance,
+        reserved: Option<&SendContext>,
     ) -> Result<Sent, Stopped> {
         let item = match step {
             Step::Item(item) => item,
             Step::Media(media) => {
-                // Nothing is uploaded that may not be sent, unless it can wait.
-                if self.send_policy().outbox.is_none() {
-                    self.check_budget(target, importance).await?;
-                }
-                Box::new(self.upload(target, media).await?)
+                let user = self.user_for_media(target, importance).await?;
+                Box::new(self.upload(&target.account, &user, media).await?)
             }
         };
-        match self.send_item(target, &item, Which::Part(number), importance).await {
+        match self.send_item(target, &item, Which::Part(number), importance, reserved).await {
             Ok(sent) => Ok(sent),
             Err(error) => Err(Stopped { error, item: Some(item) }),
         }
     }
 
-    async fn check_budget(&self, target: &Target, importance: Importance) -> Result<(), Error> {
-        let ledger = self.store().ledger(&target.account, &target.user).await?;
-        let checked = self.send_policy().check(&ledger, importance, self.now());
-        checked.map_err(|reason| Error::refused(target, reason, None))
-    }
-
-    /// A block goes as a whole, or waits as a whole.
-    async fn check_room(&self, target: &Target, sends: usize) -> Result<(), Error> {
+    /// Whom media is uploaded for. Nothing is uploaded that may not be sent, unless it can wait.
+    async fn user_for_media(&self, target: &Target, importance: Importance) -> Result<UserId, Error> {
+        let context = self.backend().send_context(&target.account, &target.to).await?;
+        let user = target.user(&context)?;
         let policy = self.send_policy();
-        let ledger = self.store().ledger(&target.account, &target.user).await?;
-        let room = policy.remaining(&ledger).saturating_sub(policy.reserve);
-        if usize::try_from(room).is_ok_and(|room| room < sends) {
-            return Err(Error::refused(target, Refusal::QuotaExhausted, None));
+        if policy.outbox.is_none()
+            && let Err(reason) = policy.check(&context.ledger, importance, self.now())
+        {
+            return Err(Error::refused(&target.account, user, reason, None));
         }
-        Ok(())
+        Ok(user)
     }
 
-    /// Where a reply goes.
-    pub(crate) async fn target(
-        &self,
-        account: &AccountId,
-        to: &str,
-        run: Option<RunId>,
-        without_context: bool,
-    ) -> Result<Target, Error> {
-        let bot = self.bot(account)?;
-        let name = bare_user(to);
-        let (user, token) = match self.store().context_token(account, name).await? {
-            Some((user, token)) => (user, Some(token)),
-            None if without_context && !name.is_empty() => (UserId::from(name), None),
-            None => return Err(Error::NoContext { account: account.clone(), user: name.to_owned() }),
-        };
+    /// Where a reply goes. Whether its user is known is seen when something is reserved for them.
+    pub(crate) async fn target(&self, account: &AccountId, to: &str, reply: &Reply) -> Result<Target, Error> {
+        let bot = self.bot(account).await?;
+        let to = bare_user(to).to_owned();
+        let unknown_user = reply.without_context && !to.is_empty();
         let slot = self.slots().of(account);
-        Ok(Target { account: account.clone(), slot, bot, user, token, run })
+        Ok(Target { account: account.clone(), slot, bot, to, unknown_user, run: reply.run.clone() })
     }
 
     /// The account to write to a user from: the one that they have written to, or the only one there is
@@ -221,7 +246,7 @@ impl Channel {
     /// # Errors
     /// [`Error::NoAccounts`]; [`Error::AmbiguousAccount`], which lists the candidates.
     pub async fn account_for(&self, to: &str) -> Result<AccountId, Error> {
-        let all: Vec<AccountId> = self.accounts()?.into_iter().map(|account| account.id).collect();
+        let all: Vec<AccountId> = self.accounts().await?.into_iter().map(|account| account.id).collect();
         let mut known = Vec::new();
         for id in &all {
             if self.resolve_user(id, to).await?.is_some() {
@@ -241,8 +266,8 @@ impl Channel {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn resolve_user(&self, account: &AccountId, to: &str) -> Result<Option<UserId>, Error> {
-        let known = self.store().context_token(account, bare_user(to)).await?;
-        Ok(known.map(|(user, _)| user))
+        let context = self.backend().send_context(account, bare_user(to)).await?;
+        Ok(context.recipient.map(|recipient| recipient.user))
     }
 }
 

@@ -5,11 +5,11 @@ use ilink_client::wire::MessageItem;
 
 use super::plan::Step;
 use super::policy::{Importance, Refusal};
-use super::{Target, Which};
+use super::{Reply, Target, Which};
 use crate::account::AccountId;
-use crate::channel::Channel;
+use crate::backend::{NewOutboxItem, OutboxItem};
+use crate::channel::{Channel, PAGE};
 use crate::error::Error;
-use crate::store::{NewOutboxItem, OutboxItem};
 
 impl Channel {
     /// The sends of an account that wait, oldest first.
@@ -17,7 +17,15 @@ impl Channel {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn outbox(&self, account: &AccountId) -> Result<Vec<OutboxItem>, Error> {
-        self.store().outbox(account).await
+        let mut items: Vec<OutboxItem> = Vec::new();
+        loop {
+            let after = items.last().map_or(0, |item| item.id);
+            let page = self.backend().outbox(account, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(items);
+            }
+            items.extend(page);
+        }
     }
 
     /// Drops a send that waits.
@@ -25,7 +33,7 @@ impl Channel {
     /// # Errors
     /// If the journal cannot be written.
     pub async fn drop_from_outbox(&self, account: &AccountId, id: i64) -> Result<(), Error> {
-        self.store().dequeue(account, id).await?;
+        self.backend().dequeue(account, None, &[id]).await?;
         self.count_outbox(account).await
     }
 
@@ -34,32 +42,33 @@ impl Channel {
     pub(super) async fn queue(
         &self,
         target: &Target,
+        refused: &Error,
         item: Box<MessageItem>,
         rest: impl Iterator<Item = Step>,
     ) -> Result<Option<usize>, Error> {
-        let Some(policy) = &self.send_policy().outbox else { return Ok(None) };
+        let (Some(policy), Error::Refused { user, .. }) = (&self.send_policy().outbox, refused) else {
+            return Ok(None);
+        };
         let mut items = vec![item];
         for step in rest {
             items.push(match step {
                 Step::Item(item) => item,
-                Step::Media(media) => Box::new(self.upload(target, media).await?),
+                Step::Media(media) => Box::new(self.upload(&target.account, user, media).await?),
             });
         }
         let now = self.now();
         let entry = |item: &MessageItem| {
             // The refused send's own client id is spent.
-            let request = target.bot.send_item(&target.user, MessageItem::default());
-            NewOutboxItem {
-                user: target.user.clone(),
-                client_id: request.message().client_id.clone().unwrap_or_default(),
-                item: serde_json::to_string(item).unwrap_or_default(),
-                run: target.run.as_ref().map(|run| run.as_str().to_owned()),
-                created: now,
-                expires: now + policy.ttl,
-            }
+            let request = target.bot.send_item(user, MessageItem::default());
+            let client_id = request.message().client_id.clone().unwrap_or_default();
+            let json = serde_json::to_string(item).unwrap_or_default();
+            let mut waiting = NewOutboxItem::new(user.clone(), client_id, json, now, now + policy.ttl);
+            waiting.run = target.run.as_ref().map(|run| run.as_str().to_owned());
+            waiting
         };
         let entries: Vec<_> = items.iter().map(|item| entry(item)).collect();
-        let kept = self.store().enqueue(&target.account, &entries, policy.cap).await?;
+        let lease = target.slot.running_lease();
+        let kept = self.backend().enqueue(&target.account, lease.as_ref(), &entries, policy.cap).await?;
         if kept {
             tracing::info!(account = %target.account, sends = entries.len(), "sends wait for their user's next message");
             self.count_outbox(&target.account).await?;
@@ -73,7 +82,8 @@ impl Channel {
         let slot = self.slots().of(account);
         let _alone = slot.sends.flushing.lock().await;
         let mut failed: Vec<UserId> = Vec::new();
-        for OutboxItem { id, content } in self.store().outbox(account).await? {
+        let lease = slot.running_lease();
+        for OutboxItem { id, content, .. } in self.outbox(account).await? {
             if content.expires <= self.now() {
                 tracing::warn!(%account, id, "a send that waited too long was dropped");
             } else if !users.contains(&content.user) || failed.contains(&content.user) {
@@ -86,7 +96,7 @@ impl Channel {
                 failed.push(content.user);
                 continue;
             }
-            self.store().dequeue(account, id).await?;
+            self.backend().dequeue(account, lease.as_ref(), &[id]).await?;
         }
         self.count_outbox(account).await
     }
@@ -94,13 +104,14 @@ impl Channel {
     async fn send_waiting(&self, account: &AccountId, waiting: &NewOutboxItem) -> Result<(), Error> {
         // What cannot be read was not written by this version; it is as good as gone.
         let Ok(item) = serde_json::from_str::<MessageItem>(&waiting.item) else { return Ok(()) };
-        let run = waiting.run.as_deref().map(Into::into);
-        let target = self.target(account, waiting.user.as_str(), run, false).await?;
-        self.send_item(&target, &item, Which::Waiting(&waiting.client_id), Importance::Block).await.map(drop)
+        let reply = Reply { run: waiting.run.as_deref().map(Into::into), ..Reply::default() };
+        let target = self.target(account, waiting.user.as_str(), &reply).await?;
+        let which = Which::Waiting(&waiting.client_id);
+        self.send_item(&target, &item, which, Importance::Block, None).await.map(drop)
     }
 
     pub(crate) async fn count_outbox(&self, account: &AccountId) -> Result<(), Error> {
-        let waiting = self.store().outbox(account).await?.len();
+        let waiting = self.backend().counts(account).await?.outbox;
         self.update_status(account, |status| status.outbox = waiting);
         Ok(())
     }

@@ -15,6 +15,16 @@ pub(crate) enum Step {
     Media(Attachment),
 }
 
+impl Step {
+    /// Its size, in bytes of text.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Item(item) => item.text().map_or(0, str::len) as u64,
+            Self::Media(_) => 0,
+        }
+    }
+}
+
 /// The sends of a reply, in order.
 pub(crate) fn plan(reply: Reply, policy: &SendPolicy) -> Result<Vec<Step>, Error> {
     let mode = reply.markdown.unwrap_or(policy.markdown);

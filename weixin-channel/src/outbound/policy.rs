@@ -5,9 +5,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::backend::{Health, Ledger, Reserve};
 use crate::markdown::Mode;
 use crate::split::SplitLimits;
-use crate::store::{Health, Ledger};
 
 /// What sends keep to.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,6 +175,29 @@ impl SendPolicy {
         self.per_inbound.saturating_sub(ledger.sends)
     }
 
+    /// What is asked of the budget for sends of some importance.
+    pub(crate) fn reserve(&self, user: &str, sends: u32, importance: Importance, now: SystemTime) -> Reserve {
+        let mut wanted = Reserve::new(user);
+        wanted.sends = sends;
+        if self.enforce || importance != Importance::Answer {
+            let floor = self.floor(importance);
+            wanted.max_sends = Some(self.per_inbound.saturating_add(1).saturating_sub(floor));
+        }
+        if self.enforce {
+            wanted.written_after = now.checked_sub(self.window);
+        }
+        wanted
+    }
+
+    /// How many sends must be left for one of some importance, itself included.
+    fn floor(&self, importance: Importance) -> u32 {
+        match importance {
+            Importance::Answer => 1,
+            Importance::Block => self.reserve.saturating_add(1),
+            Importance::Progress => self.progress_floor.max(self.reserve.saturating_add(1)),
+        }
+    }
+
     /// What forbids a send, before the server is asked.
     pub(crate) fn check(
         &self,
@@ -182,11 +205,7 @@ impl SendPolicy {
         importance: Importance,
         now: SystemTime,
     ) -> Result<(), Refusal> {
-        let floor = match importance {
-            Importance::Answer => 1,
-            Importance::Block => self.reserve.saturating_add(1),
-            Importance::Progress => self.progress_floor.max(self.reserve.saturating_add(1)),
-        };
+        let floor = self.floor(importance);
         // Signs and parts on the way give way even where the limits are not enforced.
         if (self.enforce || importance != Importance::Answer) && self.remaining(ledger) < floor {
             return Err(Refusal::QuotaExhausted);

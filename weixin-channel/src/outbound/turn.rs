@@ -51,36 +51,26 @@ impl Turn {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        if self.sends_are_scarce().await? {
-            let room = self.channel.send_policy().split.max_chars;
-            let chars = self.held.iter().chain([&text]).map(|block| block.chars().count() + 2).sum::<usize>();
-            if chars <= room || self.held.is_empty() {
-                self.held.push(text);
-                return Ok(None);
-            }
-            let sent = self.send_held().await;
+        let room = self.channel.send_policy().split.max_chars;
+        let chars = self.held.iter().chain([&text]).map(|block| block.chars().count() + 2).sum::<usize>();
+        if chars <= room || self.held.is_empty() {
             self.held.push(text);
-            return sent;
+            return self.send_held(true).await;
         }
+        let sent = self.send_held(false).await;
         self.held.push(text);
-        self.send_held().await
-    }
-
-    async fn sends_are_scarce(&self) -> Result<bool, Error> {
-        let target = self.channel.target(&self.account, &self.to, None, false).await?;
-        let ledger = self.channel.store().ledger(&target.account, &target.user).await?;
-        let policy = self.channel.send_policy();
-        Ok(policy.remaining(&ledger) <= policy.per_inbound / 2)
+        sent
     }
 
     /// Whatever becomes of it but a refusal, it is not sent again.
-    async fn send_held(&mut self) -> Result<Option<SendReport>, Error> {
+    async fn send_held(&mut self, plenty: bool) -> Result<Option<SendReport>, Error> {
         let reply = Reply::text(self.held.join(BETWEEN)).run(&self.run);
-        match self.channel.send_as(&self.account, &self.to, reply, Importance::Block).await {
+        match self.channel.send_block(&self.account, &self.to, reply, plenty).await {
+            Ok(None) => Ok(None),
             Err(error) if waits(&error) => Ok(None),
             sent => {
                 self.held.clear();
-                sent.map(Some)
+                sent
             }
         }
     }

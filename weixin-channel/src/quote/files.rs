@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use ilink_client::MessageId;
 
 use crate::account::AccountId;
-use crate::state::{StateDir, make_dir};
+use crate::folder::{StateDir, make_dir};
 
 /// How long a file may lie here before its message is recorded.
 const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -25,6 +25,10 @@ impl MediaFiles {
         let root = state.root().join("media/inbound/openclaw-weixin-quotes");
         // The official plugin removes files that its table does not name by their absolute path.
         Self { root: std::path::absolute(&root).unwrap_or(root) }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn dir(&self, account: &AccountId) -> PathBuf {

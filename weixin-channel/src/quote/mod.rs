@@ -1,16 +1,22 @@
 //! What a message quotes: said inline, or found among the messages of before (protocol §7, field note 25).
 
+#[cfg(feature = "sqlite")]
 mod files;
 mod partial;
+#[cfg(feature = "sqlite")]
 mod store;
+mod types;
 
 use ilink_client::wire::{CdnMedia, ItemKind, MessageItem, RefMessage, WeixinMessage};
 use ilink_client::{MessageId, UserId};
 pub use partial::partial;
-pub use store::{Direction, QuoteLimits, QuoteStore, StoredMedia, StoredMessage};
+#[cfg(feature = "sqlite")]
+pub use store::QuoteStore;
+pub use types::{Direction, QuoteLimits, StoredMedia, StoredMessage};
 use weixin_media::MediaRef;
 
 use crate::account::AccountId;
+use crate::backend::Quotes;
 
 /// What an agent is told of a quoted message that is not known here (protocol §7).
 pub const NOT_CACHED: &str = "[引用消息内容未缓存]";
@@ -55,12 +61,11 @@ pub fn reference(message: &WeixinMessage) -> Option<&RefMessage> {
 
 /// Resolves a quote: what it brings itself, else the stored message by its id, else by its time, else a placeholder.
 ///
-/// A store that fails is logged and counts as one that does not know the message: a quote never keeps a message
+/// A backend that fails is logged and counts as one that does not know the message: a quote never keeps a message
 /// from its handler. `now_ms` is in Unix milliseconds.
-#[must_use]
-pub fn resolve(
+pub async fn resolve(
     quoted: &RefMessage,
-    store: Option<&QuoteStore>,
+    store: &dyn Quotes,
     account: &AccountId,
     conversation: &UserId,
     now_ms: i64,
@@ -72,8 +77,7 @@ pub fn resolve(
     let text = item.and_then(MessageItem::text);
     if text.is_none()
         && media.is_none()
-        && let Some(found) =
-            store.and_then(|store| look_up(store, account, conversation, message_id, item, now_ms))
+        && let Some(found) = look_up(store, account, conversation, message_id, item, now_ms).await
     {
         return of_stored(found, quoted);
     }
@@ -87,22 +91,22 @@ pub fn resolve(
     }
 }
 
-fn look_up(
-    store: &QuoteStore,
+async fn look_up(
+    store: &dyn Quotes,
     account: &AccountId,
     conversation: &UserId,
     id: Option<MessageId>,
     item: Option<&MessageItem>,
     now_ms: i64,
 ) -> Option<StoredMessage> {
-    let find = || {
+    let find = async {
         if let Some(id) = id
-            && let Some(found) = store.by_id(account, conversation, id, now_ms)?
+            && let Some(found) = store.quote_by_id(account, conversation, id, now_ms).await?
         {
             return Ok(Some(found));
         }
         let Some(time) = item.and_then(|item| item.create_time_ms) else { return Ok(None) };
-        let mut near = store.near(account, conversation, time, now_ms)?;
+        let mut near = store.quotes_near(account, conversation, time, now_ms).await?;
         let place = match item.and_then(label) {
             None => (!near.is_empty()).then_some(0),
             // Another kind of media may be the same, sent as a file; a text is not.
@@ -113,7 +117,7 @@ fn look_up(
         };
         Ok(place.map(|place| near.swap_remove(place)))
     };
-    find().unwrap_or_else(|error: crate::Error| {
+    find.await.unwrap_or_else(|error: crate::Error| {
         tracing::warn!(%account, %error, "a quoted message could not be looked up");
         None
     })
@@ -124,7 +128,7 @@ fn of_stored(found: StoredMessage, quoted: &RefMessage) -> Quote {
     let mut body = found.body;
     let mut media = None;
     if let Some(stored) = found.media {
-        if stored.path.as_deref().is_some_and(std::path::Path::is_file) {
+        if stored.path.is_some() {
             if body.is_empty() {
                 stored.label().clone_into(&mut body);
             }
@@ -198,5 +202,6 @@ fn is_on_cdn(item: &MessageItem) -> bool {
     })
 }
 
+#[cfg(feature = "sqlite")]
 #[cfg(test)]
 mod tests;

@@ -4,104 +4,22 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ilink_client::{MessageId, UserId};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::files::MediaFiles;
+use super::types::{Direction, QuoteLimits, StoredMedia, StoredMessage};
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::state::StateDir;
-
-/// How long and how much is kept; the defaults are the official plugin's (protocol §7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuoteLimits {
-    /// How long a message is kept: 30 days.
-    pub retention: Duration,
-    /// Messages per account: 10,000.
-    pub max_messages: u32,
-    /// How long media is kept: 7 days.
-    pub media_retention: Duration,
-    /// Bytes of media per account: 256 MiB.
-    pub max_media_bytes: u64,
-    /// Bytes of one file; a larger one is not kept: 25 MiB.
-    pub max_single_media_bytes: u64,
-    /// How far our clock, by which sent messages are stored, may be from the server's, by which they are quoted: 5 s.
-    /// AstrBot, which looks quotes up by time as well, allows for 60 s.
-    pub clock_tolerance: Duration,
-}
-
-impl Default for QuoteLimits {
-    fn default() -> Self {
-        let day = Duration::from_secs(24 * 60 * 60);
-        Self {
-            retention: 30 * day,
-            max_messages: 10_000,
-            media_retention: 7 * day,
-            max_media_bytes: 256 << 20,
-            max_single_media_bytes: 25 << 20,
-            clock_tolerance: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Who wrote a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The user.
-    Inbound,
-    /// The bot.
-    Outbound,
-}
-
-/// A message that can be quoted.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// The server's id.
-    pub message_id: MessageId,
-    /// Who wrote it.
-    pub direction: Direction,
-    /// What it says, as an agent reads it.
-    pub body: String,
-    /// Its media.
-    pub media: Option<StoredMedia>,
-    /// When it was written, in Unix milliseconds.
-    pub created_at_ms: i64,
-}
-
-impl fmt::Debug for StoredMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredMessage")
-            .field("message_id", &self.message_id)
-            .field("direction", &self.direction)
-            .field("body", &format_args!("{} bytes", self.body.len()))
-            .field("media", &self.media)
-            .field("created_at_ms", &self.created_at_ms)
-            .finish()
-    }
-}
-
-/// Media of a message that can be quoted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredMedia {
-    /// Where it is; `None` if it is no longer kept. To be recorded it may lie anywhere: what is not below
-    /// [`QuoteStore::media_dir`] is linked there, or copied.
-    pub path: Option<PathBuf>,
-    /// Its MIME type.
-    pub mime: Option<String>,
-    /// Its name, as the sender gave it: never use it as a path (field note 30).
-    pub name: Option<String>,
-    /// Its size in bytes. To be recorded, the file's own size counts.
-    pub size: Option<u64>,
-}
+use crate::folder::StateDir;
 
 /// Past messages, by id and by time, in `openclaw-weixin/ref-messages.sqlite`.
 ///
-/// Its statements run on the calling thread, as the journal's do; only [`prune`](Self::prune), which removes files
-/// too, may take longer.
+/// Its calls block: a channel makes them on a thread of their own.
 pub struct QuoteStore {
     connection: Mutex<Connection>,
     path: PathBuf,
@@ -146,7 +64,7 @@ impl QuoteStore {
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if matches!(error.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
             {
-                let kept = crate::state::keep_aside(&path, "damaged")?;
+                let kept = crate::folder::keep_aside(&path, "damaged")?;
                 Err(Error::Corrupt { path, kept })
             }
             Err(error) => Err(Error::state(&path, "open")(io::Error::other(error))),
@@ -157,6 +75,11 @@ impl QuoteStore {
     #[must_use]
     pub fn media_dir(&self, account: &AccountId) -> PathBuf {
         self.files.dir(account)
+    }
+
+    /// Where the media of all accounts lies.
+    pub(crate) fn media_root(&self) -> &Path {
+        self.files.root()
     }
 
     /// Remembers a message; one with the same id is replaced, but keeps its media if the new one has none. A message
@@ -170,39 +93,30 @@ impl QuoteStore {
         conversation: &UserId,
         message: &StoredMessage,
     ) -> Result<(), Error> {
-        if message.message_id.0 == 0 || message.body.is_empty() && message.media.is_none() {
-            return Ok(());
-        }
-        let media = message.media.clone().unwrap_or_default();
+        self.record_all(&[(account.clone(), conversation.clone(), message.clone())])
+    }
+
+    /// Remembers several, in one transaction.
+    pub(crate) fn record_all(&self, messages: &[(AccountId, UserId, StoredMessage)]) -> Result<(), Error> {
+        let is_quotable = |message: &StoredMessage| {
+            message.message_id.0 != 0 && (!message.body.is_empty() || message.media.is_some())
+        };
+        let messages: Vec<_> = messages.iter().filter(|(.., message)| is_quotable(message)).collect();
         let max = self.limits.max_single_media_bytes;
-        let file =
-            media.path.as_deref().and_then(|path| self.files.keep(account, message.message_id, path, max));
-        let (path, size) = file.unzip();
+        let files: Vec<_> = messages
+            .iter()
+            .map(|(account, _, message)| {
+                let path = message.media.as_ref().and_then(|media| media.path.as_deref());
+                path.and_then(|path| self.files.keep(account, message.message_id, path, max))
+            })
+            .collect();
         self.run("write", |db| {
-            let sql = format!(
-                "INSERT INTO quote_messages (account_id, conversation_id, {COLUMNS})
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-                 ON CONFLICT (account_id, conversation_id, message_id) DO UPDATE SET
-                 direction = excluded.direction, body = excluded.body, created_at = excluded.created_at,
-                 media_path = COALESCE(excluded.media_path, media_path),
-                 media_mime = COALESCE(excluded.media_mime, media_mime),
-                 media_name = COALESCE(excluded.media_name, media_name),
-                 media_size = COALESCE(excluded.media_size, media_size)"
-            );
-            db.prepare_cached(&sql)?.execute(params![
-                account.as_str(),
-                conversation.as_str(),
-                message.message_id.to_string(),
-                if message.direction == Direction::Inbound { "inbound" } else { "outbound" },
-                message.body,
-                path,
-                media.mime,
-                media.name,
-                size.and_then(|size| i64::try_from(size).ok()),
-                message.created_at_ms
-            ])
-        })?;
-        Ok(())
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for ((account, conversation, message), file) in messages.iter().zip(files) {
+                insert(&transaction, account, conversation, message, file)?;
+            }
+            transaction.commit()
+        })
     }
 
     /// A message of a conversation by its id; `None` if it is not here or has expired.
@@ -245,7 +159,7 @@ impl QuoteStore {
     }
 
     /// All that [`by_time`](Self::by_time) may mean, the nearest first.
-    pub(super) fn near(
+    pub(crate) fn near(
         &self,
         account: &AccountId,
         conversation: &UserId,
@@ -279,7 +193,7 @@ impl QuoteStore {
         let oldest = now_ms.saturating_sub(millis(limits.retention));
         let oldest_media = now_ms.saturating_sub(millis(limits.media_retention));
         let (before, after) = self.run("write", |db| {
-            let transaction = db.transaction()?;
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let before = media_paths(&transaction)?;
             transaction.execute("DELETE FROM quote_messages WHERE created_at < ?1", [oldest])?;
             let too_many =
@@ -313,7 +227,7 @@ impl QuoteStore {
     /// If the file cannot be written.
     pub fn forget(&self, account: &AccountId) -> Result<(), Error> {
         let (before, after) = self.run("write", |db| {
-            let transaction = db.transaction()?;
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let before = media_paths(&transaction)?;
             transaction.execute("DELETE FROM quote_messages WHERE account_id = ?1", [account.as_str()])?;
             let after = media_paths(&transaction)?;
@@ -336,7 +250,7 @@ impl QuoteStore {
     }
 }
 
-fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     // The official plugin, or a command line, may look at the file; nobody holds it for long.
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -344,6 +258,40 @@ fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
+}
+
+fn insert(
+    db: &Connection,
+    account: &AccountId,
+    conversation: &UserId,
+    message: &StoredMessage,
+    file: Option<(String, u64)>,
+) -> rusqlite::Result<()> {
+    let media = message.media.as_ref();
+    let (path, size) = file.unzip();
+    let sql = format!(
+        "INSERT INTO quote_messages (account_id, conversation_id, {COLUMNS})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (account_id, conversation_id, message_id) DO UPDATE SET
+         direction = excluded.direction, body = excluded.body, created_at = excluded.created_at,
+         media_path = COALESCE(excluded.media_path, media_path),
+         media_mime = COALESCE(excluded.media_mime, media_mime),
+         media_name = COALESCE(excluded.media_name, media_name),
+         media_size = COALESCE(excluded.media_size, media_size)"
+    );
+    let values = params![
+        account.as_str(),
+        conversation.as_str(),
+        message.message_id.to_string(),
+        if message.direction == Direction::Inbound { "inbound" } else { "outbound" },
+        message.body,
+        path,
+        media.and_then(|media| media.mime.as_ref()),
+        media.and_then(|media| media.name.as_ref()),
+        size.and_then(|size| i64::try_from(size).ok()),
+        message.created_at_ms
+    ];
+    db.prepare_cached(&sql)?.execute(values).map(drop)
 }
 
 fn media_paths(db: &Connection) -> rusqlite::Result<HashSet<PathBuf>> {

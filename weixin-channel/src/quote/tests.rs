@@ -6,8 +6,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::backend::Answer;
 use crate::error::Error;
-use crate::state::StateDir;
+use crate::folder::StateDir;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// When the official plugin wrote its file.
@@ -53,7 +54,43 @@ impl Lab {
     }
 
     fn resolve(&self, quoted: &RefMessage) -> Quote {
-        resolve(quoted, Some(&self.store), &self.account, &self.user, THEN)
+        run(resolve(quoted, &Direct(&self.store), &self.account, &self.user, THEN))
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+/// A backend that keeps no quotes.
+struct Nothing;
+
+impl Quotes for Nothing {}
+
+/// The store on the calling thread.
+struct Direct<'a>(&'a QuoteStore);
+
+impl Quotes for Direct<'_> {
+    fn quote_by_id<'a>(
+        &'a self,
+        account: &'a AccountId,
+        conversation: &'a UserId,
+        id: MessageId,
+        now_ms: i64,
+    ) -> Answer<'a, Option<StoredMessage>> {
+        let found = self.0.by_id(account, conversation, id, now_ms);
+        Box::pin(async move { Ok(found?.map(StoredMessage::with_what_is_there)) })
+    }
+
+    fn quotes_near<'a>(
+        &'a self,
+        account: &'a AccountId,
+        conversation: &'a UserId,
+        time_ms: i64,
+        now_ms: i64,
+    ) -> Answer<'a, Vec<StoredMessage>> {
+        let found = self.0.near(account, conversation, time_ms, now_ms);
+        Box::pin(async move { Ok(found?.into_iter().map(StoredMessage::with_what_is_there).collect()) })
     }
 }
 
@@ -289,7 +326,9 @@ fn by_id_then_by_time_then_a_placeholder() {
     assert_eq!(lab.resolve(&by_svr_id(5)).body, "stored");
     assert_eq!(lab.resolve(&by_svr_id(6)).body, NOT_CACHED);
     assert_eq!(lab.resolve(&RefMessage { title: Some("标题".to_owned()), ..by_svr_id(6) }).body, "标题");
-    assert_eq!(resolve(&by_svr_id(5), None, &lab.account, &lab.user, THEN).body, NOT_CACHED);
+    let quoted = by_svr_id(5);
+    let forgetful = resolve(&quoted, &Nothing, &lab.account, &lab.user, THEN);
+    assert_eq!(run(forgetful).body, NOT_CACHED);
 
     // A picture of which the phone knows the second only (field note 25); a text of the same second is nearer.
     let second = THEN - THEN % 1_000;

@@ -23,7 +23,7 @@ const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and some pixels";
 async fn eager(lab: &Lab) -> (Channel, Deliveries) {
     let mut policy = InboundPolicy::default();
     policy.media = MediaPolicy::Eager { max_size: 1_000_000 };
-    let (channel, deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     (channel, deliveries)
 }
@@ -218,7 +218,7 @@ async fn note_26_markdown_by_mode() {
     let lab = Lab::new();
     let mut policy = SendPolicy::default();
     policy.markdown = weixin_channel::markdown::Mode::Plain;
-    let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().sends(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
@@ -234,7 +234,7 @@ async fn note_27_nothing_is_done_for_a_stranger_but_to_send_a_code_once() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
     policy.media = MediaPolicy::Eager { max_size: 1_000_000 };
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     let mut config = config();
     (config.access, config.allow_from) = (weixin_channel::access::Policy::Pairing, Vec::new());
     channel.start(&lab.account, config).await.unwrap();
@@ -245,23 +245,23 @@ async fn note_27_nothing_is_done_for_a_stranger_but_to_send_a_code_once() {
     assert!(lab.simulator.requests_to(Endpoint::CdnDownload).is_empty());
     let replies = stranger.replies();
     assert_eq!(replies.len(), 1, "one code, however much they write");
-    let asked = channel.pairing_requests().unwrap();
+    let asked = channel.pairing_requests().await.unwrap();
     assert_eq!((asked.len(), asked[0].user.as_str()), (1, STRANGER));
     assert!(replies[0].text.as_ref().unwrap().contains(&asked[0].code));
     assert_eq!(channel.status(&lab.account).pending, 0);
 
     lab.phone().send_text("I scanned");
     next(&mut deliveries).await.ack().await.unwrap();
-    assert_eq!(channel.approve(&asked[0].code).unwrap().unwrap().user.as_str(), STRANGER);
+    assert_eq!(channel.approve(&asked[0].code).await.unwrap().unwrap().user.as_str(), STRANGER);
     stranger.send_text("let me in");
     assert_eq!(next(&mut deliveries).await.inbound.text, "let me in");
-    assert_eq!(channel.allow_list(&lab.account).users().unwrap(), [STRANGER]);
+    assert_eq!(channel.allow_list(&lab.account).users().await.unwrap(), [STRANGER]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn note_27_a_code_that_could_not_be_sent_is_sent_when_they_write_again() {
     let lab = Lab::new();
-    let (channel, _deliveries) = lab.builder().build().unwrap();
+    let (channel, _deliveries) = lab.builder().build().await.unwrap();
     channel.start(&lab.account, weixin_channel::AccountConfig::default()).await.unwrap();
     let stranger = lab.simulator.phone(STRANGER).writing_to(lab.account.bot_id().as_str());
     lab.simulator.fault(Fault::ret(-2), Endpoint::SendMessage, 1);
@@ -270,7 +270,7 @@ async fn note_27_a_code_that_could_not_be_sent_is_sent_when_they_write_again() {
     assert!(stranger.replies().is_empty());
     stranger.send_text("hello?");
     stranger.wait_for_reply(1, PATIENCE).await.unwrap();
-    assert_eq!(channel.pairing_requests().unwrap().len(), 1);
+    assert_eq!(channel.pairing_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,7 +284,7 @@ async fn note_27_the_policies() {
         (Policy::Disabled, vec![STRANGER], false),
     ] {
         let lab = Lab::new();
-        let (channel, mut deliveries) = lab.builder().build().unwrap();
+        let (channel, mut deliveries) = lab.builder().build().await.unwrap();
         let mut config = config();
         (config.access, config.allow_from) = (policy, list.iter().map(|&user| user.to_owned()).collect());
         channel.start(&lab.account, config).await.unwrap();
@@ -350,7 +350,8 @@ async fn note_29_files_are_private_and_nothing_secret_is_shown() {
     lab.phone().send_image(PICTURE);
     let delivery = next(&mut deliveries).await;
     delivery.reply("secret text").await.unwrap();
-    let shown = format!("{channel:?} {delivery:?} {:?} {:?}", delivery.inbound, channel.accounts().unwrap());
+    let shown =
+        format!("{channel:?} {delivery:?} {:?} {:?}", delivery.inbound, channel.accounts().await.unwrap());
     for secret in [lab.token().as_str(), "secret text"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -392,7 +393,7 @@ async fn note_30_names_from_the_wire_are_no_paths() {
 async fn note_31_a_second_process_is_told_who_polls_this_account() {
     let lab = Lab::new();
     let (_channel, _deliveries) = lab.start().await;
-    let (second, _other) = lab.builder().build().unwrap();
+    let (second, _other) = lab.builder().build().await.unwrap();
     let error = second.start(&lab.account, config()).await.unwrap_err();
     assert_eq!(error.code(), "account-locked");
     assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");

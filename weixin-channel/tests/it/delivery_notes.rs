@@ -31,7 +31,7 @@ fn no_pace() -> Pace {
 }
 
 async fn start(lab: &Lab, policy: SendPolicy) -> (Channel, Deliveries) {
-    let (channel, deliveries) = lab.builder().sends(policy).build().unwrap();
+    let (channel, deliveries) = lab.builder().sends(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     (channel, deliveries)
 }
@@ -291,7 +291,7 @@ async fn note_4_context_tokens_persist_and_a_send_without_one_is_refused_unless_
     assert!(sent[0].json()["msg"]["context_token"].as_str().is_some_and(|token| !token.is_empty()));
 
     channel.stop_all().await;
-    channel.store().forget(&lab.account).await.unwrap();
+    channel.backend().forget(&lab.account).await.unwrap();
     let error = channel.send_text(&lab.account, USER, "hi", None).await.unwrap_err();
     assert_eq!(error.code(), "no-context");
     channel.send(&lab.account, USER, Reply::text("hi").without_context()).await.unwrap();
@@ -303,7 +303,7 @@ async fn note_4_the_account_is_inferred_or_the_candidates_are_listed() {
     let mut lab = Lab::new();
     let first = lab.account.clone();
     let second = lab.add_account("o9cq8Other0002@im.wechat");
-    let (channel, mut deliveries) = lab.builder().sends(unpaced()).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().sends(unpaced()).build().await.unwrap();
     for id in [&first, &second] {
         channel.start(id, config()).await.unwrap();
     }
@@ -356,7 +356,7 @@ async fn note_6_a_dead_letter_can_be_put_back() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
     policy.max_attempts = 2;
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("poison");
     for _ in 0..2 {
@@ -433,7 +433,7 @@ async fn note_8_a_control_message_passes_a_full_house() {
     let mut policy = InboundPolicy::default();
     policy.max_in_flight = 1;
     policy.control.push("/echo".to_owned());
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("busy");
     let busy = next(&mut deliveries).await;
@@ -456,7 +456,7 @@ async fn note_9_another_login_does_not_stop_this_account() {
     lab.phone().writing_to(first.bot_id().as_str()).send_text("still mine?");
     assert_eq!(next(&mut deliveries).await.account, first);
     // Gone from the folder: gone.
-    channel.state().remove_account(&second).unwrap();
+    channel.backend().remove_account(&second).await.unwrap();
     channel.reconcile(|_| config()).await.unwrap();
     assert_eq!(channel.status(&second).state, LinkState::Stopped);
     assert!(channel.status(&first).last_poll.is_some(), "health is the age of the last good poll");
@@ -563,7 +563,7 @@ async fn accounts_are_taken_over_from_the_official_plugin_and_back_again() {
     let later = std::time::SystemTime::now() + Duration::from_secs(60);
     std::fs::File::options().append(true).open(&sync).unwrap().set_modified(later).unwrap();
 
-    let (channel, _deliveries) = lab.builder().build().unwrap();
+    let (channel, _deliveries) = lab.builder().build().await.unwrap();
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     let known = channel.resolve_user(&lab.account, "o9cq8new00004@im.wechat").await.unwrap();
     assert_eq!(known.unwrap().as_str(), "o9cq8New00004@im.wechat");

@@ -2,25 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ilink_fixtures::Endpoint;
 use tokio::time::{sleep, timeout};
-use weixin_channel::ilink_client::{ContextToken, Cursor, UserId};
-use weixin_channel::store::{
-    Answer, DeadLetter, Entry, Health, Ledger, NewEntry, NewOutboxItem, OutboxItem, Retention, SqliteStore,
-    Store,
-};
-use weixin_channel::{
-    AccountConfig, AccountId, Channel, Deliveries, Error, LinkState, OutboxPolicy, Reply, SendPolicy,
-};
+use weixin_channel::backend::{Settlement, StoreError, StoreErrorKind};
+use weixin_channel::{AccountConfig, Channel, Deliveries, Error, LinkState, OutboxPolicy, Reply, SendPolicy};
 
+use crate::hooked::{Hook, Hooked};
 use crate::{Lab, next, until};
 
-/// Fails so many calls of some methods, then works.
-#[derive(Clone, Debug)]
+/// A state folder that fails so many calls of some methods, then works.
+#[derive(Clone, Default)]
 struct Failing {
-    below: Arc<SqliteStore>,
     /// Of messages that come in, or fail.
     failures: Arc<AtomicU32>,
     /// Of messages that are done.
@@ -29,87 +23,51 @@ struct Failing {
     beginning: Arc<AtomicU32>,
     /// Of the outbox.
     outbox: Arc<AtomicU32>,
-    /// Acknowledgements, and reading context tokens, never end.
+    /// What is settled never comes to an end.
     stuck: Arc<AtomicBool>,
 }
 
 fn fail(failures: &AtomicU32) -> Result<(), Error> {
     let left = failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-    left.map_or(Ok(()), |_| Err(Error::Store("database or disk is full".into())))
-}
-
-/// Passes a method on to the store below; one with a name of failures fails first, as often as they say.
-macro_rules! pass_on {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $answer:ty $(, $failures:ident)?;)*) => {$(
-        fn $name<'a>(&'a self, $($arg: $type),*) -> Answer<'a, $answer> {
-            Box::pin(async move {
-                $(fail(&self.$failures)?;)?
-                self.below.$name($($arg),*).await
-            })
-        }
-    )*};
+    let full = || StoreError::new(StoreErrorKind::Transient, "the disk is full: make room").into();
+    left.map_or(Ok(()), |_| Err(full()))
 }
 
 impl Failing {
-    async fn unstuck(&self) {
-        if self.stuck.load(Ordering::Relaxed) {
+    async fn before(self, method: &'static str, settled: Vec<Settlement>) -> Result<(), Error> {
+        if method == "settle" && self.stuck.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-impl Store for Failing {
-    pass_on! {
-        cursor(account: &'a AccountId) -> Option<(Cursor, SystemTime)>;
-        take_over(account: &'a AccountId, cursor: &'a Cursor, tokens: &'a [(UserId, ContextToken)], now: SystemTime) -> ();
-        ingest(account: &'a AccountId, cursor: &'a Cursor, entries: &'a [NewEntry], now: SystemTime) -> Vec<Entry>, failures;
-        pending(account: &'a AccountId) -> Vec<Entry>, beginning;
-        dispatched(account: &'a AccountId, id: i64) -> ();
-        failed(account: &'a AccountId, id: i64, reason: &'a str, dead: bool) -> (), failures;
-        dead_letters(account: &'a AccountId) -> Vec<DeadLetter>;
-        requeue(account: &'a AccountId, id: i64) -> Option<Entry>;
-        context_token(account: &'a AccountId, user: &'a str) -> Option<(UserId, ContextToken)>;
-        ledger(account: &'a AccountId, user: &'a UserId) -> Ledger;
-        note_send(account: &'a AccountId, user: &'a UserId, bytes: u64, now: SystemTime) -> ();
-        health(account: &'a AccountId) -> Health;
-        set_health(account: &'a AccountId, health: Health) -> ();
-        enqueue(account: &'a AccountId, items: &'a [NewOutboxItem], cap: u32) -> bool, outbox;
-        outbox(account: &'a AccountId) -> Vec<OutboxItem>;
-        dequeue(account: &'a AccountId, id: i64) -> ();
-        prune(account: &'a AccountId, retention: &'a Retention, now: SystemTime) -> u64;
-        forget(account: &'a AccountId) -> ();
+        for what in settled {
+            match what {
+                Settlement::Done(_) => fail(&self.done)?,
+                Settlement::Failed { .. } => fail(&self.failures)?,
+                Settlement::Dispatched(_) => {}
+            }
+        }
+        match method {
+            "ingest" => fail(&self.failures),
+            "pending" => fail(&self.beginning),
+            "enqueue" => fail(&self.outbox),
+            _ => Ok(()),
+        }
     }
 
-    fn done<'a>(&'a self, account: &'a AccountId, id: i64) -> Answer<'a, ()> {
-        Box::pin(async move {
-            self.unstuck().await;
-            fail(&self.done)?;
-            self.below.done(account, id).await
-        })
-    }
-
-    fn context_tokens<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Vec<(UserId, ContextToken)>> {
-        Box::pin(async move {
-            self.unstuck().await;
-            self.below.context_tokens(account).await
-        })
+    /// The folder of a lab, behind it.
+    async fn over(&self, lab: &Lab) -> Hooked {
+        let failing = self.clone();
+        let hook: Hook = Arc::new(move |method, settled| Box::pin(failing.clone().before(method, settled)));
+        Hooked { below: lab.backend().await, hook }
     }
 }
 
 fn failing(times: u32) -> Failing {
-    Failing {
-        below: Arc::new(SqliteStore::in_memory().unwrap()),
-        failures: Arc::new(times.into()),
-        done: Arc::default(),
-        beginning: Arc::default(),
-        outbox: Arc::default(),
-        stuck: Arc::default(),
-    }
+    Failing { failures: Arc::new(times.into()), ..Failing::default() }
 }
 
 /// A channel that keeps everything there, whose account runs.
 async fn start(lab: &Lab, store: &Failing) -> (Channel, Deliveries) {
-    let (channel, deliveries) = lab.builder().store(store.clone()).build().unwrap();
+    let (channel, deliveries) = lab.builder().backend(store.over(lab).await).build().await.unwrap();
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     (channel, deliveries)
 }
@@ -118,7 +76,7 @@ async fn start(lab: &Lab, store: &Failing) -> (Channel, Deliveries) {
 async fn a_batch_that_cannot_be_written_waits_and_is_not_acknowledged() {
     let lab = Lab::new();
     let store = failing(3);
-    let (channel, mut deliveries) = lab.builder().store(store).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().backend(store.over(&lab).await).build().await.unwrap();
     lab.phone().send_text("do not lose me");
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     let delivery = next(&mut deliveries).await;
@@ -141,7 +99,10 @@ async fn an_acknowledgement_that_cannot_be_written_is_made_up_for() {
     store.done.store(3, Ordering::Relaxed);
     assert_eq!(delivery.ack().await.unwrap_err().code(), "store-failed");
     sleep(Duration::from_secs(60)).await;
-    assert!(store.below.pending(&lab.account).await.unwrap().is_empty(), "a restart does not bring it again");
+    assert!(
+        channel.backend().counts(&lab.account).await.unwrap().pending == 0,
+        "a restart does not bring it again"
+    );
     // A stop makes up for it too.
     lab.phone().send_text("and once more");
     let delivery = next(&mut deliveries).await;
@@ -149,7 +110,7 @@ async fn an_acknowledgement_that_cannot_be_written_is_made_up_for() {
     delivery.ack().await.unwrap_err();
     tokio::task::yield_now().await;
     channel.stop(&lab.account).await;
-    assert!(store.below.pending(&lab.account).await.unwrap().is_empty());
+    assert!(channel.backend().counts(&lab.account).await.unwrap().pending == 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +130,8 @@ async fn an_outbox_that_cannot_be_written_does_not_hide_what_was_sent() {
     let store = failing(0);
     let mut policy = SendPolicy::default();
     (policy.per_inbound, policy.outbox) = (1, Some(OutboxPolicy::default()));
-    let (channel, mut deliveries) = lab.builder().store(store.clone()).sends(policy).build().unwrap();
+    let (channel, mut deliveries) =
+        lab.builder().backend(store.over(&lab).await).sends(policy).build().await.unwrap();
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;

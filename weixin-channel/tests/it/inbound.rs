@@ -141,7 +141,7 @@ async fn a_message_that_fails_comes_again_and_becomes_a_dead_letter() {
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "behind it");
     delivery.ack().await.unwrap();
-    let dead = channel.store().dead_letters(&lab.account).await.unwrap();
+    let dead = channel.dead_letters(&lab.account).await.unwrap();
     assert_eq!((dead.len(), dead[0].reason.as_str(), dead[0].entry.attempts), (1, "the agent is down", 5));
     assert!(dead[0].entry.raw.contains("poison"));
 }
@@ -157,7 +157,7 @@ async fn odd_messages_cost_nothing_but_themselves() {
         json!(null),
     ]);
     assert_eq!(next(&mut deliveries).await.inbound.text, "good");
-    assert_eq!(channel.store().dead_letters(&lab.account).await.unwrap().len(), 3, "kept, not lost");
+    assert_eq!(channel.dead_letters(&lab.account).await.unwrap().len(), 3, "kept, not lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,7 +241,7 @@ async fn a_slow_handler_is_felt_by_the_poll_not_by_the_memory() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
     policy.max_open = 3;
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     until(&channel, &lab.account, LinkState::Online).await;
     for n in 0..10 {
@@ -264,7 +264,7 @@ async fn the_journal_forgets_what_is_old() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
     policy.retention.done = Duration::from_secs(3_600);
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_message(message(7, USER, "once"));
     next(&mut deliveries).await.ack().await.unwrap();

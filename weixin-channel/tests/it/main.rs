@@ -10,7 +10,9 @@ mod path;
 mod content_notes;
 mod delivery_notes;
 mod failing_store;
+mod hooked;
 mod inbound;
+mod off_the_runtime;
 mod outbound;
 mod path_faults;
 mod races;
@@ -22,10 +24,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use ilink_fixtures::{BotInfo, IN_PROCESS_EPOCH_MS, Simulator};
 use tempfile::TempDir;
 use tokio::time::Instant;
+use weixin_channel::backend::conformance;
+use weixin_channel::folder::{Durability, FolderBackend, FolderOptions};
 use weixin_channel::ilink_client::LoginEvent;
-use weixin_channel::store::{Durability, SqliteStore, conformance};
 use weixin_channel::{
     AccountConfig, AccountId, Channel, ChannelBuilder, ChannelLoginEvent, Deliveries, Delivery, LinkState,
+    StateDir,
 };
 
 use crate::in_process::{BASE_URL, InProcess};
@@ -68,7 +72,7 @@ impl Lab {
         self.account.clone()
     }
 
-    fn log_in(&mut self, bot: &BotInfo) {
+    pub(crate) fn log_in(&mut self, bot: &BotInfo) {
         self.account = AccountId::new(&bot.bot_id);
         let accounts = self.folder.path().join("openclaw-weixin/accounts");
         std::fs::create_dir_all(&accounts).unwrap();
@@ -87,9 +91,16 @@ impl Lab {
             .clock(move || epoch + start.elapsed())
     }
 
+    /// The lab's state folder.
+    pub(crate) async fn backend(&self) -> FolderBackend {
+        let mut options = FolderOptions::default();
+        options.paused_clock = true;
+        FolderBackend::open(StateDir::new(self.folder.path()), options).await.unwrap()
+    }
+
     /// A channel whose account runs.
     pub(crate) async fn start(&self) -> (Channel, Deliveries) {
-        let (channel, deliveries) = self.builder().build().unwrap();
+        let (channel, deliveries) = self.builder().build().await.unwrap();
         channel.start(&self.account, config()).await.unwrap();
         (channel, deliveries)
     }
@@ -100,7 +111,7 @@ impl Lab {
         for bot in self.simulator.bots().into_iter().filter(|bot| bot.user_id == USER) {
             self.simulator.revoke(&bot.bot_id);
         }
-        let mut login = channel.login(&config()).unwrap();
+        let mut login = channel.login(&config()).await.unwrap();
         loop {
             match login.next().await.unwrap().unwrap() {
                 ChannelLoginEvent::Progress(LoginEvent::Code(_)) => {
@@ -157,14 +168,17 @@ pub(crate) async fn until(channel: &Channel, account: &AccountId, state: LinkSta
 }
 
 #[tokio::test]
-async fn the_stores_of_this_crate_do_what_a_store_does() {
-    conformance::check(async || SqliteStore::in_memory().unwrap()).await;
-    let folder = TempDir::new().unwrap();
+async fn the_state_folder_does_what_a_backend_does() {
+    let folders = TempDir::new().unwrap();
     let count = std::cell::Cell::new(0);
     conformance::check(async || {
         count.set(count.get() + 1);
-        let path = folder.path().join(format!("{}.sqlite", count.get()));
-        SqliteStore::open(&path, Durability::PowerLoss).unwrap()
+        let mut options = FolderOptions::default();
+        if count.get() % 2 == 0 {
+            options.durability = Durability::PowerLoss;
+        }
+        let state = StateDir::new(folders.path().join(count.get().to_string()));
+        FolderBackend::open(state, options).await.unwrap()
     })
     .await;
 }

@@ -111,7 +111,7 @@ async fn media_comes_in_and_goes_out_with_its_caption() {
     lab.phone().send_image(picture.clone());
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "[图片]");
-    let media = channel.media(&delivery.account).unwrap();
+    let media = channel.media(&delivery.account).await.unwrap();
     let bytes = media.download(&delivery.inbound.media()[0]).to_bytes().await.unwrap();
     assert_eq!(bytes, picture);
 

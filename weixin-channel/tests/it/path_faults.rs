@@ -64,7 +64,7 @@ async fn row(fault: PathFault) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let account = log_in(folder.path(), &world);
     let builder = Channel::builder().state_dir(folder.path()).transport(world.client.transport().clone());
-    let (channel, mut deliveries) = builder.build().unwrap();
+    let (channel, mut deliveries) = builder.build().await.unwrap();
     let mut events = channel.status_events();
     let phone = world.simulator.phone(USER);
     if world.comes_later() {

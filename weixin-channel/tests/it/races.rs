@@ -38,7 +38,7 @@ async fn a_dead_letter_that_is_put_back_while_its_account_starts_comes_once() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
     policy.max_attempts = 1;
-    let (channel, mut deliveries) = lab.builder().inbound(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("poison");
     next(&mut deliveries).await.fail("the agent is down");
@@ -57,7 +57,7 @@ async fn two_messages_flush_the_outbox_once() {
     let lab = Lab::new();
     let mut policy = paced(Duration::from_secs(10));
     (policy.per_inbound, policy.outbox) = (3, Some(OutboxPolicy::default()));
-    let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().sends(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
@@ -82,7 +82,7 @@ async fn what_is_refused_for_good_holds_up_nothing_behind_it() {
     let lab = Lab::new();
     let mut policy = paced(Duration::ZERO);
     (policy.per_inbound, policy.outbox) = (3, Some(OutboxPolicy::default()));
-    let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().sends(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
@@ -103,7 +103,7 @@ async fn what_waits_too_long_is_dropped_though_its_user_never_writes() {
     let mut outbox = OutboxPolicy::default();
     outbox.ttl = Duration::from_secs(60);
     (policy.per_inbound, policy.outbox) = (1, Some(outbox));
-    let (channel, mut deliveries) = lab.builder().sends(policy).build().unwrap();
+    let (channel, mut deliveries) = lab.builder().sends(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
@@ -133,7 +133,8 @@ async fn a_message_acknowledged_after_the_logout_leaves_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn a_send_that_waits_for_its_pace_does_not_outlive_the_logout() {
     let lab = Lab::new();
-    let (channel, mut deliveries) = lab.builder().sends(paced(Duration::from_secs(60))).build().unwrap();
+    let (channel, mut deliveries) =
+        lab.builder().sends(paced(Duration::from_secs(60))).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
@@ -171,19 +172,19 @@ async fn a_journal_that_is_taken_away_acknowledges_nothing() {
 #[tokio::test(start_paused = true)]
 async fn who_was_approved_stays_approved_after_a_new_login() {
     let mut lab = Lab::new();
-    let (channel, _deliveries) = lab.builder().build().unwrap();
+    let (channel, _deliveries) = lab.builder().build().await.unwrap();
     let mine = lab.account.clone();
     let others = lab.add_account("o9cq8Other0002@im.wechat");
-    channel.allow_list(&mine).add(&"o9cq8Friend003@im.wechat".into()).unwrap();
-    channel.allow_list(&others).add(&"o9cq8Theirs004@im.wechat".into()).unwrap();
+    channel.allow_list(&mine).add(&"o9cq8Friend003@im.wechat".into()).await.unwrap();
+    channel.allow_list(&others).add(&"o9cq8Theirs004@im.wechat".into()).await.unwrap();
     let (account, retired, _) = lab.log_in_again(&channel).await;
     assert_eq!(retired, std::slice::from_ref(&mine));
-    assert_eq!(channel.allow_list(&account).users().unwrap(), ["o9cq8Friend003@im.wechat"]);
-    assert_eq!(channel.allow_list(&others).users().unwrap(), ["o9cq8Theirs004@im.wechat"]);
-    assert!(channel.allow_list(&mine).users().unwrap().is_empty(), "it went along");
+    assert_eq!(channel.allow_list(&account).users().await.unwrap(), ["o9cq8Friend003@im.wechat"]);
+    assert_eq!(channel.allow_list(&others).users().await.unwrap(), ["o9cq8Theirs004@im.wechat"]);
+    assert!(channel.allow_list(&mine).users().await.unwrap().is_empty(), "it went along");
     // And on, from login to login.
     let (account, ..) = lab.log_in_again(&channel).await;
-    assert_eq!(channel.allow_list(&account).users().unwrap(), ["o9cq8Friend003@im.wechat"]);
+    assert_eq!(channel.allow_list(&account).users().await.unwrap(), ["o9cq8Friend003@im.wechat"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,9 +194,9 @@ async fn a_login_whose_confirmation_is_not_waited_for_is_told_by_the_next_call()
     until(&channel, &lab.account, LinkState::Online).await;
     lab.simulator.revoke(lab.account.bot_id().as_str());
     lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 1);
-    let mut login = channel.login(&config()).unwrap();
-    let stored = || channel.accounts().unwrap().iter().all(|account| account.id != lab.account);
-    while !stored() {
+    let mut login = channel.login(&config()).await.unwrap();
+    let stored = async || channel.accounts().await.unwrap().iter().all(|account| account.id != lab.account);
+    while !stored().await {
         if lab.simulator.qrcodes().last().is_some_and(|code| code.pending) {
             let code = lab.simulator.qrcodes().last().unwrap().qrcode.clone();
             lab.phone().scan(&code).unwrap();

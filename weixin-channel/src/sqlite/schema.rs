@@ -1,7 +1,8 @@
 //! The tables, and how older files become what this version wants.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
+use super::failure::Problem;
 use crate::error::Error;
 
 /// A step for each version: a new file takes them all, an older one those that it lacks.
@@ -39,28 +40,42 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX outbox_user ON outbox (account, user, id);
     ",
+    "
+    CREATE TABLE leases (
+        account TEXT PRIMARY KEY, generation INTEGER NOT NULL, holder TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE official (account TEXT PRIMARY KEY, written TEXT, writing TEXT) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX outbox_client ON outbox (account, client_id);
+    CREATE INDEX outbox_order ON outbox (account, id);
+    ",
 ];
 
-/// All tables with rows of an account.
-pub(super) const TABLES: [&str; 6] = ["cursors", "context_tokens", "journal", "ledger", "health", "outbox"];
+/// The tables with rows of an account, but for the one that keeps later leases apart from earlier ones.
+pub(super) const TABLES: [&str; 7] =
+    ["cursors", "context_tokens", "journal", "ledger", "health", "outbox", "official"];
 
-/// Brings a file to this version's format.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let Some(missing) = usize::try_from(version).ok().and_then(|version| STEPS.get(version..)) else {
-        return Err(Error::NewerStore(version));
-    };
-    if missing.is_empty() {
+/// Brings a file to this version's format. Several programs may do so at once: the version is read where nobody else
+/// can change it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Problem> {
+    let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if version(connection)? == newest {
         return Ok(());
     }
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = version(&transaction)?;
+    let Some(missing) = usize::try_from(version).ok().and_then(|version| STEPS.get(version..)) else {
+        return Err(Problem::Refused(Error::NewerStore(version)));
+    };
     for step in missing {
         transaction.execute_batch(step)?;
     }
-    let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     transaction.pragma_update(None, "user_version", newest)?;
     transaction.commit()?;
     Ok(())
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -85,6 +100,7 @@ mod tests {
     fn a_newer_file_is_left_alone() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
-        assert_eq!(migrate(&mut connection).unwrap_err().code(), "store-newer");
+        let error = migrate(&mut connection).unwrap_err().into_error(std::path::Path::new("a file"));
+        assert_eq!(error.code(), "store-newer");
     }
 }

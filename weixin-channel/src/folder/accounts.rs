@@ -9,12 +9,39 @@ use std::time::SystemTime;
 use ilink_client::{Credentials, Secret, UserId};
 use serde_json::{Value, json};
 
-use super::StateDir;
+use super::FolderBackend;
+use super::allow_list::AllowList;
 use super::files::{self, Sync, keep_aside, read_json, write_json};
-use super::lock_file;
-use crate::access::AllowList;
+use super::lock::lock_file;
+use super::state_dir::StateDir;
 use crate::account::{Account, AccountId};
+use crate::backend::{Accounts, Answer, SavedLogin};
 use crate::error::Error;
+
+impl Accounts for FolderBackend {
+    fn accounts(&self) -> Answer<'_, Vec<Account>> {
+        Box::pin(self.with_files(StateDir::accounts))
+    }
+
+    fn account<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Option<Account>> {
+        let id = account.clone();
+        Box::pin(self.with_files(move |state| state.account(&id)))
+    }
+
+    fn save_login<'a>(&'a self, credentials: &'a Credentials, now: SystemTime) -> Answer<'a, SavedLogin> {
+        let credentials = credentials.clone();
+        Box::pin(self.with_files(move |state| state.save_login(&credentials, now)))
+    }
+
+    fn remove_account<'a>(&'a self, account: &'a AccountId) -> Answer<'a, ()> {
+        let id = account.clone();
+        Box::pin(self.with_files(move |state| state.remove_account(&id)))
+    }
+
+    fn check_writable(&self) -> Answer<'_, ()> {
+        Box::pin(self.with_files(StateDir::prepare))
+    }
+}
 
 impl StateDir {
     fn index(&self) -> PathBuf {
@@ -30,7 +57,7 @@ impl StateDir {
     ///
     /// # Errors
     /// If a file cannot be read, or is damaged (it is kept aside).
-    pub fn account_ids(&self) -> Result<Vec<AccountId>, Error> {
+    pub(crate) fn account_ids(&self) -> Result<Vec<AccountId>, Error> {
         let Some(index) = read_json(&self.index())? else {
             return self.accounts_on_disk();
         };
@@ -70,7 +97,7 @@ impl StateDir {
     ///
     /// # Errors
     /// If its file cannot be read, or is damaged (it is kept aside).
-    pub fn account(&self, id: &AccountId) -> Result<Option<Account>, Error> {
+    pub(crate) fn account(&self, id: &AccountId) -> Result<Option<Account>, Error> {
         let raw = id.bot_id();
         let text = |json: &Value, key: &str| {
             json[key].as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
@@ -78,43 +105,37 @@ impl StateDir {
         for path in [self.account_file(id.as_str(), ".json"), self.account_file(raw.as_str(), ".json")] {
             let Some(json) = read_json(&path)? else { continue };
             let Some(token) = text(&json, "token") else { continue };
-            return Ok(Some(Account {
-                id: id.clone(),
-                token: Secret::from(token),
-                base_url: text(&json, "baseUrl"),
-                user_id: text(&json, "userId").map(UserId::from),
-            }));
+            let mut account = Account::new(id.clone(), Secret::from(token));
+            account.base_url = text(&json, "baseUrl");
+            account.user_id = text(&json, "userId").map(UserId::from);
+            return Ok(Some(account));
         }
         // The oldest layout knew one account and kept its token apart (protocol §8).
-        let old = read_json(&self.root.join("credentials/openclaw-weixin/credentials.json"))?;
-        Ok(old.as_ref().and_then(|json| text(json, "token")).map(|token| Account {
-            id: id.clone(),
-            token: Secret::from(token),
-            base_url: None,
-            user_id: None,
-        }))
+        let old = read_json(&self.root().join("credentials/openclaw-weixin/credentials.json"))?;
+        let token = old.as_ref().and_then(|json| text(json, "token"));
+        Ok(token.map(|token| Account::new(id.clone(), Secret::from(token))))
     }
 
     /// All accounts that have a token, oldest first.
     ///
     /// # Errors
     /// As [`account`](Self::account).
-    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+    pub(crate) fn accounts(&self) -> Result<Vec<Account>, Error> {
         let ids = self.account_ids()?;
         ids.iter().filter_map(|id| self.account(id).transpose()).collect()
     }
 
     /// Stores what a login brought: the account's file, with the user who scanned, and the index. Older
     /// accounts of the same user, which the server has unbound, are retired; their names are returned
-    /// (protocol §5). Users who were approved for one of them ([`AllowList`]) are for the new one. The host's own allow-lists are left to the host: some refuse to start beside a file there
-    /// that they cannot attribute.
+    /// (protocol §5). Users who were approved for one of them ([`AllowList`]) are for the new one. The host's own
+    /// allow-lists are left to the host: some refuse to start beside a file there that they cannot attribute.
     ///
     /// # Errors
     /// If something cannot be written; the account's own file comes first.
-    pub fn save_login(&self, credentials: &Credentials) -> Result<(AccountId, Vec<AccountId>), Error> {
+    pub(crate) fn save_login(&self, credentials: &Credentials, now: SystemTime) -> Result<SavedLogin, Error> {
         let _held = self.lock_index()?;
         let id = AccountId::from(&credentials.bot_id);
-        let now = humantime::format_rfc3339_millis(SystemTime::now());
+        let now = humantime::format_rfc3339_millis(now);
         let mut file = json!({ "token": credentials.token, "savedAt": now.to_string() });
         if let Some(url) = &credentials.base_url {
             file["baseUrl"] = json!(url);
@@ -146,14 +167,14 @@ impl StateDir {
         for other in &stale {
             self.retire(other)?;
         }
-        Ok((id, stale))
+        Ok(SavedLogin::new(id, stale))
     }
 
     /// Forgets an account: its token, cursor and context tokens.
     ///
     /// # Errors
     /// If a file cannot be written or removed.
-    pub fn remove_account(&self, id: &AccountId) -> Result<(), Error> {
+    pub(crate) fn remove_account(&self, id: &AccountId) -> Result<(), Error> {
         let _held = self.lock_index()?;
         let ids: Vec<_> = self.account_ids()?.into_iter().filter(|other| other != id).collect();
         write_json(&self.index(), &json!(ids), Sync::Yes)?;
@@ -185,6 +206,13 @@ mod tests {
         Credentials::new(bot, "token").base_url("https://ilinkai.weixin.qq.com").user_id(user)
     }
 
+    impl StateDir {
+        fn save(&self, credentials: &Credentials) -> (AccountId, Vec<AccountId>) {
+            let saved = self.save_login(credentials, SystemTime::now()).unwrap();
+            (saved.account, saved.retired)
+        }
+    }
+
     fn names(ids: &[AccountId]) -> Vec<&str> {
         ids.iter().map(AccountId::as_str).collect()
     }
@@ -193,7 +221,7 @@ mod tests {
     fn a_login_is_stored_as_the_official_plugin_does() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path());
-        let (id, retired) = state.save_login(&login("0afa4e1ab5c0@im.bot", "o9cq8user@im.wechat")).unwrap();
+        let (id, retired) = state.save(&login("0afa4e1ab5c0@im.bot", "o9cq8user@im.wechat"));
         assert!(retired.is_empty());
         let json = read_json(&folder.path().join("openclaw-weixin/accounts/0afa4e1ab5c0-im-bot.json"))
             .unwrap()
@@ -210,7 +238,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path().join("state"));
-        state.save_login(&login("0afa4e1ab5c0@im.bot", "u@im.wechat")).unwrap();
+        state.save(&login("0afa4e1ab5c0@im.bot", "u@im.wechat"));
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(state.account_file("0afa4e1ab5c0-im-bot", ".json")), 0o600);
         assert_eq!(mode(state.index()), 0o600);
@@ -221,9 +249,9 @@ mod tests {
     fn an_older_account_of_the_same_user_is_retired_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path());
-        state.save_login(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat")).unwrap();
-        state.save_login(&login("bbbbbbbbbbbb@im.bot", "two@im.wechat")).unwrap();
-        let (_, retired) = state.save_login(&login("cccccccccccc@im.bot", "one@im.wechat")).unwrap();
+        state.save(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat"));
+        state.save(&login("bbbbbbbbbbbb@im.bot", "two@im.wechat"));
+        let (_, retired) = state.save(&login("cccccccccccc@im.bot", "one@im.wechat"));
         assert_eq!(names(&retired), ["aaaaaaaaaaaa-im-bot"]);
         assert_eq!(names(&state.account_ids().unwrap()), ["bbbbbbbbbbbb-im-bot", "cccccccccccc-im-bot"]);
         let kept = fs::read_dir(state.accounts_dir())
@@ -241,7 +269,7 @@ mod tests {
                 scope.spawn(move || {
                     for m in 0..5 {
                         let bot = format!("{n}a{m}@im.bot");
-                        let (id, _) = state.save_login(&login(&bot, &format!("{n}-{m}"))).unwrap();
+                        let (id, _) = state.save(&login(&bot, &format!("{n}-{m}")));
                         if m % 2 == 0 {
                             state.remove_account(&id).unwrap();
                         }
@@ -256,7 +284,7 @@ mod tests {
     fn a_damaged_index_is_kept_aside_and_the_accounts_are_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path());
-        state.save_login(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat")).unwrap();
+        state.save(&login("aaaaaaaaaaaa@im.bot", "one@im.wechat"));
         fs::write(state.account_file("aaaaaaaaaaaa-im-bot", ".allow-from.json"), "{}").unwrap();
         fs::write(state.index(), "[\"aaaaaaaaaaaa-im-").unwrap();
         let Error::Corrupt { kept, .. } = state.account_ids().unwrap_err() else { panic!("another error") };
@@ -285,7 +313,7 @@ mod tests {
         let id = AccountId::new("aaaaaaaaaaaa@im.bot");
         assert_eq!(state.account_ids().unwrap(), std::slice::from_ref(&id));
         assert_eq!(state.account(&id).unwrap().unwrap().token.expose(), "old");
-        assert_eq!(state.read_cursor(&id).unwrap().unwrap().0.as_str(), "c1");
+        assert_eq!(state.read_cursor(&id).unwrap().unwrap().as_str(), "c1");
     }
 
     #[test]
@@ -305,10 +333,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path());
         let id = AccountId::new("aaaaaaaaaaaa@im.bot");
-        let held = state.lock(&id).unwrap();
-        let error = state.lock(&id).unwrap_err().to_string();
-        assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        let held = state.lock(&id, "this test").unwrap();
+        let error = state.lock(&id, "this test").unwrap_err().to_string();
+        assert!(error.contains("this test"), "{error}");
         drop(held);
-        state.lock(&id).unwrap();
+        state.lock(&id, "this test").unwrap();
     }
 }

@@ -1,64 +1,22 @@
 //! Strangers who ask to be let in, and the codes by which an owner does so.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ilink_client::UserId;
 use serde_json::{Value, json};
 
-use super::{AllowList, lock, read_array};
+use super::allow_list::{AllowList, lock, read_array};
+use super::files::{Sync, write_json};
+use super::state_dir::StateDir;
+use crate::access::{PairingCode, PairingLimits, PairingRequest, pairing_code};
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::state::{StateDir, Sync, write_json};
-
-/// Letters and digits that nobody takes for one another, as OpenClaw's codes: no 0, O, 1 or I.
-const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-
-/// Characters of a code; OpenClaw's have as many.
-const CODE_LENGTH: usize = 8;
-
-/// How long and how many; the defaults are OpenClaw's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PairingLimits {
-    /// How long a code is good: 1 h.
-    pub lifetime: Duration,
-    /// Requests that an account may have open: 3. Further strangers get no code until one is approved, removed or
-    /// has expired.
-    pub max_open: usize,
-}
-
-impl Default for PairingLimits {
-    fn default() -> Self {
-        Self { lifetime: Duration::from_secs(60 * 60), max_open: 3 }
-    }
-}
-
-/// A stranger who has asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairingRequest {
-    /// Whom they wrote to.
-    pub account: AccountId,
-    /// Who they are, spelled as on the wire.
-    pub user: UserId,
-    /// What approves them.
-    pub code: String,
-    /// When they first asked.
-    pub created_at: SystemTime,
-}
-
-/// What a stranger is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairingCode {
-    /// Eight upper-case letters and digits.
-    pub code: String,
-    /// False if they have it already: telling them once is enough.
-    pub created: bool,
-}
 
 /// The open requests of all accounts, in `openclaw-weixin/pairing.json`. Read at each call: a command line and a
 /// gateway may use them at the same time.
 #[derive(Clone, Debug)]
-pub struct PairingRequests {
+pub(crate) struct PairingRequests {
     state: StateDir,
     path: PathBuf,
     limits: PairingLimits,
@@ -67,22 +25,22 @@ pub struct PairingRequests {
 impl PairingRequests {
     /// The requests of a state folder.
     #[must_use]
-    pub fn new(state: &StateDir, limits: PairingLimits) -> Self {
+    pub(crate) fn new(state: &StateDir, limits: PairingLimits) -> Self {
         Self { state: state.clone(), path: state.channel_dir().join("pairing.json"), limits }
     }
 
     /// A code for a stranger; the same one while it is good. `None` if the account has as many open requests as it
-    /// may. `random` gives evenly distributed numbers; they need not be secret, for only whoever has this state
-    /// folder can approve.
+    /// may. The code is
+    /// that of the number, or of one behind it.
     ///
     /// # Errors
     /// If the file cannot be read or written, or is damaged (it is kept aside).
-    pub fn request(
+    pub(crate) fn request(
         &self,
         account: &AccountId,
         user: &UserId,
         now: SystemTime,
-        mut random: impl FnMut() -> u64,
+        mut number: u64,
     ) -> Result<Option<PairingCode>, Error> {
         let _held = lock(&self.state)?;
         let mut open = self.open(now)?;
@@ -93,12 +51,11 @@ impl PairingRequests {
         if user.is_empty() || of_account.by_ref().count() >= self.limits.max_open {
             return Ok(None);
         }
-        let mut number = random();
-        // One in 2^40 is taken; counting on from there ends even if `random` is none.
-        while open.iter().any(|request| request.code == code(number)) {
+        // One in 2^40 is taken.
+        while open.iter().any(|request| request.code == pairing_code(number)) {
             number = number.wrapping_add(1);
         }
-        let code = code(number);
+        let code = pairing_code(number);
         let (account, user) = (account.clone(), user.clone());
         open.push(PairingRequest { account, user, code: code.clone(), created_at: now });
         self.write(&open)?;
@@ -109,7 +66,7 @@ impl PairingRequests {
     ///
     /// # Errors
     /// If the file cannot be read, or is damaged (it is kept aside).
-    pub fn list(&self, now: SystemTime) -> Result<Vec<PairingRequest>, Error> {
+    pub(crate) fn list(&self, now: SystemTime) -> Result<Vec<PairingRequest>, Error> {
         self.open(now)
     }
 
@@ -118,7 +75,7 @@ impl PairingRequests {
     ///
     /// # Errors
     /// If a file cannot be read or written; the request is still there then.
-    pub fn approve(&self, code: &str, now: SystemTime) -> Result<Option<PairingRequest>, Error> {
+    pub(crate) fn approve(&self, code: &str, now: SystemTime) -> Result<Option<PairingRequest>, Error> {
         let _held = lock(&self.state)?;
         let mut open = self.open(now)?;
         let Some(request) = take(&mut open, code) else { return Ok(None) };
@@ -131,7 +88,7 @@ impl PairingRequests {
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn remove(&self, code: &str, now: SystemTime) -> Result<Option<PairingRequest>, Error> {
+    pub(crate) fn remove(&self, code: &str, now: SystemTime) -> Result<Option<PairingRequest>, Error> {
         let _held = lock(&self.state)?;
         let mut open = self.open(now)?;
         let Some(request) = take(&mut open, code) else { return Ok(None) };
@@ -183,17 +140,13 @@ fn take(open: &mut Vec<PairingRequest>, code: &str) -> Option<PairingRequest> {
     Some(open.remove(place))
 }
 
-/// Five bits a character, the lowest first.
-fn code(number: u64) -> String {
-    let bytes = (0..CODE_LENGTH).map(|n| (number >> (5 * n)).to_le_bytes()[0]);
-    bytes.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use tempfile::TempDir;
+
+    use std::time::Duration;
 
     use super::*;
 
@@ -218,20 +171,12 @@ mod tests {
         fn ask(&mut self, user: &str) -> Option<PairingCode> {
             self.random += 0x0123_4567_89ab;
             let random = self.random;
-            self.pairing.request(&self.account, &user.into(), self.now, || random).unwrap()
+            self.pairing.request(&self.account, &user.into(), self.now, random).unwrap()
         }
 
         fn users(&self) -> Vec<String> {
             AllowList::new(&StateDir::new(self.folder.path()), &self.account, None).users().unwrap()
         }
-    }
-
-    #[test]
-    fn codes_have_no_look_alikes() {
-        assert_eq!(code(0), "AAAAAAAA");
-        assert_eq!(code(u64::MAX), "99999999");
-        assert_eq!(code(0b00001_00000), "ABAAAAAA");
-        assert!(!ALPHABET.iter().any(|c| b"01OI".contains(c)));
     }
 
     #[test]
@@ -260,7 +205,7 @@ mod tests {
             lab.pairing.list(lab.now).unwrap().into_iter().map(|request| request.user).collect();
         assert_eq!(users, ["a", "b", "c"].map(UserId::from));
         let another = AccountId::new("another");
-        assert!(lab.pairing.request(&another, &"d".into(), lab.now, || 5).unwrap().is_some());
+        assert!(lab.pairing.request(&another, &"d".into(), lab.now, 5).unwrap().is_some());
         lab.now += Duration::from_secs(57 * 60);
         assert!(lab.ask("d").unwrap().created, "the first has expired");
         assert_eq!(lab.ask(""), None);
@@ -269,9 +214,8 @@ mod tests {
     #[test]
     fn a_code_is_never_given_twice() {
         let lab = lab();
-        let ask = |user: &str| {
-            lab.pairing.request(&lab.account, &user.into(), lab.now, || 7).unwrap().unwrap().code
-        };
+        let ask =
+            |user: &str| lab.pairing.request(&lab.account, &user.into(), lab.now, 7).unwrap().unwrap().code;
         assert_ne!(ask("a"), ask("b"));
     }
 
@@ -330,7 +274,7 @@ mod tests {
                 scope.spawn(move || {
                     for m in 0..5 {
                         let user = UserId::from(format!("{n}-{m}"));
-                        let asked = pairing.request(account, &user, now, || n * 100 + m).unwrap().unwrap();
+                        let asked = pairing.request(account, &user, now, n * 100 + m).unwrap().unwrap();
                         if m % 2 == 0 {
                             pairing.approve(&asked.code, now).unwrap().unwrap();
                         }

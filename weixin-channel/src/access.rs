@@ -1,42 +1,21 @@
 //! Who may talk to a bot: decided before anything else is done with a message (field note 27).
 //!
 //! ```
-//! # fn main() -> Result<(), weixin_channel::Error> {
-//! # let folder = tempfile::tempdir().unwrap();
-//! use std::time::SystemTime;
-//! use weixin_channel::access::{AllowList, PairingLimits, PairingRequests, Policy, Verdict, decide};
-//! use weixin_channel::{AccountId, StateDir, ilink_client::UserId};
+//! use weixin_channel::access::{Policy, Verdict, decide};
+//! use weixin_channel::ilink_client::UserId;
 //!
-//! let state = StateDir::new(folder.path());
-//! let account = AccountId::new("b0f5860fdecb@im.bot");
-//! let allowed = AllowList::new(&state, &account, None);
-//! let pairing = PairingRequests::new(&state, PairingLimits::default());
-//!
-//! let stranger = UserId::from("o9cq8Stranger@im.wechat");
-//! assert_eq!(decide(Policy::Pairing, &stranger, None, &allowed.users()?), Verdict::Pair);
-//! # let random = || 7;
-//! let asked = pairing.request(&account, &stranger, SystemTime::now(), random)?.unwrap();
-//! // The code goes to the stranger, and from there to whoever owns the bot:
-//! pairing.approve(&asked.code, SystemTime::now())?;
-//! assert_eq!(decide(Policy::Pairing, &stranger, None, &allowed.users()?), Verdict::Allowed { owner: false });
-//! # Ok(())
-//! # }
+//! let (owner, stranger) = (UserId::from("o9cq8Owner@im.wechat"), UserId::from("o9cq8Stranger@im.wechat"));
+//! let approved = ["o9cq8Friend@im.wechat"];
+//! assert_eq!(decide(Policy::Pairing, &owner, Some(&owner), &approved), Verdict::Allowed { owner: true });
+//! assert_eq!(decide(Policy::Pairing, &stranger, Some(&owner), &approved), Verdict::Pair);
 //! ```
 
-mod allow_list;
-mod pairing;
-
-use std::fs::File;
-use std::path::Path;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
-pub use allow_list::AllowList;
 use ilink_client::UserId;
-pub use pairing::{PairingCode, PairingLimits, PairingRequest, PairingRequests};
-use serde_json::Value;
 
-use crate::error::Error;
-use crate::state::{StateDir, keep_aside, lock_file, read_json};
+use crate::account::AccountId;
 
 /// Who may write, by the names that OpenClaw's `dmPolicy` has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -120,22 +99,57 @@ pub fn decide(
     }
 }
 
-/// Held while files of this module are read, changed and written: a command line may approve a request while the
-/// gateway takes another. The system lets go of it when the process ends, however it ends.
-fn lock(state: &StateDir) -> Result<File, Error> {
-    lock_file(&state.channel_dir().join("access.lock"))
+/// How long and how many; the defaults are OpenClaw's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PairingLimits {
+    /// How long a code is good: 1 h.
+    pub lifetime: Duration,
+    /// Requests that an account may have open: 3. Further strangers get no code until one is approved, removed or
+    /// has expired.
+    pub max_open: usize,
 }
 
-/// The array that a file has under a key; empty without a file. Any other file is kept aside.
-fn read_array(path: &Path, key: &str) -> Result<Vec<Value>, Error> {
-    match read_json(path)?.map(|mut json| json.get_mut(key).map(Value::take)) {
-        None => Ok(Vec::new()),
-        Some(Some(Value::Array(list))) => Ok(list),
-        Some(_) => {
-            let kept = keep_aside(path, "damaged")?;
-            Err(Error::Corrupt { path: path.to_owned(), kept })
-        }
+impl Default for PairingLimits {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(60 * 60), max_open: 3 }
     }
+}
+
+/// A stranger who has asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairingRequest {
+    /// Whom they wrote to.
+    pub account: AccountId,
+    /// Who they are, spelled as on the wire.
+    pub user: UserId,
+    /// What approves them.
+    pub code: String,
+    /// When they first asked.
+    pub created_at: SystemTime,
+}
+
+/// What a stranger is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairingCode {
+    /// Eight upper-case letters and digits.
+    pub code: String,
+    /// False if they have it already: telling them once is enough.
+    pub created: bool,
+}
+
+/// Letters and digits that nobody takes for one another, as OpenClaw's codes: no 0, O, 1 or I.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// Characters of a code; OpenClaw's have as many.
+const CODE_LENGTH: usize = 8;
+
+/// The code of a number: five bits a character, the lowest first. It need not be secret, for only whoever has the
+/// backend can approve.
+#[must_use]
+pub fn pairing_code(number: u64) -> String {
+    let bytes = (0..CODE_LENGTH).map(|n| (number >> (5 * n)).to_le_bytes()[0]);
+    bytes.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
 }
 
 #[cfg(test)]
@@ -186,5 +200,13 @@ mod tests {
             decide(Policy::Open, &UserId::default(), Some(&UserId::default()), &["*"]),
             Verdict::Refused
         );
+    }
+
+    #[test]
+    fn codes_have_no_look_alikes() {
+        assert_eq!(pairing_code(0), "AAAAAAAA");
+        assert_eq!(pairing_code(u64::MAX), "99999999");
+        assert_eq!(pairing_code(0b00001_00000), "ABAAAAAA");
+        assert!(!ALPHABET.iter().any(|c| b"01OI".contains(c)));
     }
 }

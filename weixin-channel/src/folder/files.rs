@@ -1,12 +1,13 @@
 //! Small files, written whole or not at all.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::make_dir;
 use crate::error::Error;
 
 /// Whether a file has to be on the disk before the call returns.
@@ -64,15 +65,6 @@ pub(crate) fn write_json(path: &Path, value: &Value, sync: Sync) -> Result<(), E
         Ok(())
     };
     write().map_err(Error::state(path, "write"))
-}
-
-/// Makes a folder, mode 0700 where it is new.
-pub(crate) fn make_dir(path: &Path) -> Result<(), Error> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(Error::state(path, "make"))
 }
 
 /// Removes a file if it is there.

@@ -1,14 +1,16 @@
 //! Who was allowed, besides the user who scanned: a file of ours, and the host's, in one format.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ilink_client::UserId;
 use serde_json::{Value, json};
 
-use super::{lock, read_array};
+use super::files::{Sync, keep_aside, read_json, write_json};
+use super::lock::lock_file;
+use super::state_dir::StateDir;
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::state::{StateDir, Sync, write_json};
 
 /// The users that an account's allow-lists name: `openclaw-weixin/accounts/{id}.allow-from.json`, which is ours, and
 /// the host's `credentials/openclaw-weixin-{id}-allowFrom.json` (protocol §8), which is read and never written:
@@ -16,7 +18,7 @@ use crate::state::{StateDir, Sync, write_json};
 ///
 /// The files are read at each call, so that whoever is allowed by another process is allowed at once.
 #[derive(Clone, Debug)]
-pub struct AllowList {
+pub(crate) struct AllowList {
     state: StateDir,
     path: PathBuf,
     host_path: PathBuf,
@@ -26,7 +28,7 @@ impl AllowList {
     /// The lists of an account. `oauth_dir` is where the host keeps its own, `$OPENCLAW_OAUTH_DIR`; `None` means
     /// `credentials` below the state folder.
     #[must_use]
-    pub fn new(state: &StateDir, account: &AccountId, oauth_dir: Option<&Path>) -> Self {
+    pub(crate) fn new(state: &StateDir, account: &AccountId, oauth_dir: Option<&Path>) -> Self {
         let credentials = oauth_dir.map_or_else(|| state.root().join("credentials"), Path::to_owned);
         let host_name = format!("openclaw-weixin-{}-allowFrom.json", account.as_str().to_ascii_lowercase());
         Self {
@@ -41,7 +43,7 @@ impl AllowList {
     /// # Errors
     /// If our file cannot be read, or is damaged (it is kept aside). The host's is its own business: if it cannot be
     /// read, that is logged, and it admits nobody.
-    pub fn users(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn users(&self) -> Result<Vec<String>, Error> {
         let mut users = self.own()?;
         for user in self.hosts() {
             if !users.contains(&user) {
@@ -55,7 +57,7 @@ impl AllowList {
     ///
     /// # Errors
     /// If our file cannot be read or written.
-    pub fn add(&self, user: &UserId) -> Result<bool, Error> {
+    pub(crate) fn add(&self, user: &UserId) -> Result<bool, Error> {
         let _held = lock(&self.state)?;
         self.add_locked(user)
     }
@@ -85,7 +87,7 @@ impl AllowList {
     ///
     /// # Errors
     /// If our file cannot be read or written.
-    pub fn remove(&self, user: &UserId) -> Result<bool, Error> {
+    pub(crate) fn remove(&self, user: &UserId) -> Result<bool, Error> {
         let _held = lock(&self.state)?;
         let mut users = self.own()?;
         let before = users.len();
@@ -123,6 +125,24 @@ impl AllowList {
             Vec::new()
         });
         entries(&list)
+    }
+}
+
+/// Held while allow-lists and requests are read, changed and written: a command line may approve a request while the
+/// gateway takes another. The system lets go of it when the process ends, however it ends.
+pub(super) fn lock(state: &StateDir) -> Result<File, Error> {
+    lock_file(&state.channel_dir().join("access.lock"))
+}
+
+/// The array that a file has under a key; empty without a file. Any other file is kept aside.
+pub(super) fn read_array(path: &Path, key: &str) -> Result<Vec<Value>, Error> {
+    match read_json(path)?.map(|mut json| json.get_mut(key).map(Value::take)) {
+        None => Ok(Vec::new()),
+        Some(Some(Value::Array(list))) => Ok(list),
+        Some(_) => {
+            let kept = keep_aside(path, "damaged")?;
+            Err(Error::Corrupt { path: path.to_owned(), kept })
+        }
     }
 }
 

@@ -1,0 +1,52 @@
+//! The default backend: the state folder that existing installations have (protocol §8), with SQLite in it.
+//!
+//! | what | where |
+//! |---|---|
+//! | accounts | `accounts.json` and `accounts/{id}.json`, in the official plugin's format |
+//! | leases | a lock file per account, which the system lets go of when the process ends; their numbers in the journal's file |
+//! | journal, context tokens, ledger, outbox | `channel.sqlite`, on a thread of its own |
+//! | allow-lists, pairing requests | files |
+//! | quotes | `ref-messages.sqlite`, used in place beside the official plugin, on a thread of its own |
+//!
+//! Cursor and context tokens of the official plugin are taken over when an account is first run, and its files are kept
+//! up to date from then on, so that one can go back to it.
+
+#[cfg(feature = "sqlite")]
+mod access;
+#[cfg(feature = "sqlite")]
+mod accounts;
+#[cfg(feature = "sqlite")]
+mod allow_list;
+#[cfg(feature = "sqlite")]
+mod backend;
+#[cfg(feature = "sqlite")]
+mod files;
+#[cfg(feature = "sqlite")]
+mod journal;
+#[cfg(feature = "sqlite")]
+mod leases;
+#[cfg(feature = "sqlite")]
+mod lock;
+#[cfg(feature = "sqlite")]
+mod official;
+#[cfg(feature = "sqlite")]
+mod official_files;
+#[cfg(feature = "sqlite")]
+mod outbound;
+#[cfg(feature = "sqlite")]
+mod pairing;
+#[cfg(feature = "sqlite")]
+mod quotes;
+mod state_dir;
+
+#[cfg(feature = "sqlite")]
+use backend::Inner;
+#[cfg(feature = "sqlite")]
+pub use backend::{FolderBackend, FolderOptions};
+#[cfg(feature = "sqlite")]
+pub(crate) use files::keep_aside;
+pub use state_dir::StateDir;
+pub(crate) use state_dir::make_dir;
+
+#[cfg(feature = "sqlite")]
+pub use crate::sqlite::Durability;

@@ -1,0 +1,204 @@
+//! Messages and cursors.
+
+use std::time::SystemTime;
+
+use ilink_client::{ContextToken, Cursor, UserId};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::outbound::{begin_ledger, set_token};
+use super::{millis, time};
+use crate::account::AccountId;
+use crate::backend::{Counts, DeadLetter, Entry, NewEntry, Retention, Settlement};
+
+const NEW: i64 = 0;
+const DONE: i64 = 1;
+const DEAD: i64 = 2;
+const DISPATCHED: i64 = 3;
+
+pub(crate) fn cursor(db: &Connection, account: &AccountId) -> Result<Option<Cursor>> {
+    let mut select = db.prepare_cached("SELECT cursor FROM cursors WHERE account = ?1")?;
+    let cursor: Option<String> = select.query_row([account.as_str()], |row| row.get(0)).optional()?;
+    Ok(cursor.filter(|cursor| !cursor.is_empty()).map(Cursor::from))
+}
+
+/// What another program left replaces what is here.
+pub(crate) fn take_over(
+    db: &Connection,
+    account: &AccountId,
+    cursor: &Cursor,
+    tokens: &[(UserId, ContextToken)],
+    now: SystemTime,
+) -> Result<()> {
+    set_cursor(db, account, cursor, now)?;
+    tokens.iter().try_for_each(|(user, token)| set_token(db, account, user, token, now))
+}
+
+pub(crate) fn ingest(
+    db: &Connection,
+    account: &AccountId,
+    cursor: &Cursor,
+    entries: &[NewEntry],
+    now: SystemTime,
+) -> Result<Vec<Entry>> {
+    let mut fresh = Vec::new();
+    for entry in entries {
+        if let Some(id) = insert(db, account, entry, now)? {
+            fresh.push(Entry::new(id, entry.peer.clone(), entry.raw.clone()));
+        }
+        // Of a repeated message too: it may bring a newer one (field note 7).
+        if let Some(token) = entry.context_token.as_ref().filter(|token| !token.is_empty()) {
+            set_token(db, account, &entry.peer, token, now)?;
+        }
+    }
+    set_cursor(db, account, cursor, now)?;
+    Ok(fresh)
+}
+
+/// The number of a message that is new and for a handler.
+fn insert(db: &Connection, account: &AccountId, entry: &NewEntry, now: SystemTime) -> Result<Option<i64>> {
+    if let Some(content) = &entry.content {
+        let since = millis(now) - i64::try_from(content.within.as_millis()).unwrap_or(i64::MAX);
+        // What came later than now came before the clock was set back.
+        let sql =
+            "SELECT 1 FROM journal WHERE account = ?1 AND content = ?2 AND received_ms BETWEEN ?3 AND ?4";
+        let values = params![account.as_str(), content.fingerprint, since, millis(now)];
+        let known = db.prepare_cached(sql)?.exists(values)?;
+        if known {
+            return Ok(None);
+        }
+    }
+    let state = if entry.dead.is_some() { DEAD } else { NEW };
+    let sql = "INSERT INTO journal (account, key, content, peer, raw, state, reason, received_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    let added = db.prepare_cached(sql)?.execute(params![
+        account.as_str(),
+        entry.key,
+        entry.content.as_ref().map(|content| &content.fingerprint),
+        entry.peer.as_str(),
+        entry.raw,
+        state,
+        entry.dead,
+        millis(now)
+    ])?;
+    if added == 0 || state != NEW {
+        return Ok(None);
+    }
+    let id = db.last_insert_rowid();
+    let written = entry.written.filter(|written| *written < now).unwrap_or(now);
+    begin_ledger(db, account, &entry.peer, written, now)?;
+    Ok(Some(id))
+}
+
+pub(crate) fn pending(db: &Connection, account: &AccountId, after: i64, limit: u32) -> Result<Vec<Entry>> {
+    // Each state by itself, so that the index gives them in order.
+    let sql = "SELECT id, peer, raw, attempts, state FROM journal WHERE id IN (
+                   SELECT id FROM (SELECT id FROM journal WHERE account = ?1 AND state = 0 AND state <> 1 AND id > ?2
+                                   ORDER BY id LIMIT ?3)
+                   UNION ALL
+                   SELECT id FROM (SELECT id FROM journal WHERE account = ?1 AND state = 3 AND state <> 1 AND id > ?2
+                                   ORDER BY id LIMIT ?3))
+               ORDER BY id LIMIT ?3";
+    let mut select = db.prepare_cached(sql)?;
+    select.query_map(params![account.as_str(), after, limit], read_entry)?.collect()
+}
+
+pub(crate) fn settle(db: &Connection, account: &AccountId, what: &[Settlement]) -> Result<()> {
+    what.iter().try_for_each(|settlement| match settlement {
+        Settlement::Dispatched(id) => dispatched(db, account, *id),
+        Settlement::Done(id) => done(db, account, *id),
+        Settlement::Failed { id, reason, dead } => failed(db, account, *id, reason, *dead),
+    })
+}
+
+fn dispatched(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
+    let sql = "UPDATE journal SET state = ?3 WHERE account = ?1 AND id = ?2 AND state = ?4";
+    db.prepare_cached(sql)?.execute(params![account.as_str(), id, DISPATCHED, NEW]).map(drop)
+}
+
+fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
+    // The row stays for its key; its content is no longer needed.
+    let sql = "UPDATE journal SET state = ?3, raw = '' WHERE account = ?1 AND id = ?2 AND state IN (?4, ?5)";
+    let values = params![account.as_str(), id, DONE, NEW, DISPATCHED];
+    db.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn failed(db: &Connection, account: &AccountId, id: i64, reason: &str, dead: bool) -> Result<()> {
+    let sql = "UPDATE journal SET attempts = attempts + 1, reason = ?3, state = ?4
+               WHERE account = ?1 AND id = ?2 AND state IN (?5, ?6)";
+    let state = if dead { DEAD } else { DISPATCHED };
+    let values = params![account.as_str(), id, reason, state, NEW, DISPATCHED];
+    db.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+pub(crate) fn dead_letters(
+    db: &Connection,
+    account: &AccountId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<DeadLetter>> {
+    let sql = "SELECT id, peer, raw, attempts, state, reason, received_ms FROM journal
+               WHERE account = ?1 AND state = 2 AND state <> 1 AND id > ?2 ORDER BY id LIMIT ?3";
+    let mut select = db.prepare_cached(sql)?;
+    let letter = |row: &Row<'_>| {
+        let reason = row.get::<_, Option<String>>(5)?.unwrap_or_default();
+        Ok(DeadLetter::new(read_entry(row)?, reason, time(row.get(6)?)))
+    };
+    select.query_map(params![account.as_str(), after, limit], letter)?.collect()
+}
+
+/// Counted by indices alone: no row is read.
+pub(crate) const COUNTS: &str = "SELECT
+    (SELECT count(*) FROM journal WHERE account = ?1 AND state = 0 AND state <> 1)
+        + (SELECT count(*) FROM journal WHERE account = ?1 AND state = 3 AND state <> 1),
+    (SELECT count(*) FROM journal WHERE account = ?1 AND state = 2 AND state <> 1),
+    (SELECT count(*) FROM outbox WHERE account = ?1)";
+
+pub(crate) fn counts(db: &Connection, account: &AccountId) -> Result<Counts> {
+    let mut select = db.prepare_cached(COUNTS)?;
+    select.query_row([account.as_str()], |row| {
+        let count = |column| row.get::<_, i64>(column).map(|count| usize::try_from(count).unwrap_or(0));
+        Ok(Counts::new(count(0)?, count(1)?, count(2)?))
+    })
+}
+
+pub(crate) fn requeue(db: &Connection, account: &AccountId, id: i64) -> Result<Option<Entry>> {
+    let sql = "UPDATE journal SET state = ?3, attempts = 0, reason = NULL
+               WHERE account = ?1 AND id = ?2 AND state = ?4 RETURNING id, peer, raw, attempts, state";
+    db.prepare_cached(sql)?.query_row(params![account.as_str(), id, NEW, DEAD], read_entry).optional()
+}
+
+pub(crate) fn prune(
+    db: &Connection,
+    account: &AccountId,
+    retention: &Retention,
+    now: SystemTime,
+) -> Result<u64> {
+    let mut gone = 0;
+    for (state, age, rows) in
+        [(DONE, retention.done, retention.done_rows), (DEAD, retention.dead, retention.dead_rows)]
+    {
+        let oldest = now.checked_sub(age).map_or(0, millis);
+        let sql =
+            "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND state IN (1, 2) AND received_ms < ?3";
+        gone += db.execute(sql, params![account.as_str(), state, oldest])?;
+        let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND id <=
+                   (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
+        gone += db.execute(sql, params![account.as_str(), state, rows])?;
+    }
+    Ok(gone as u64)
+}
+
+fn set_cursor(db: &Connection, account: &AccountId, cursor: &Cursor, now: SystemTime) -> Result<()> {
+    let sql = "INSERT INTO cursors (account, cursor, updated_ms) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET cursor = excluded.cursor, updated_ms = excluded.updated_ms";
+    let values = params![account.as_str(), cursor.as_str(), millis(now)];
+    db.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn read_entry(row: &Row<'_>) -> Result<Entry> {
+    let peer = UserId::from(row.get::<_, String>(1)?);
+    let mut entry = Entry::new(row.get(0)?, peer, row.get(2)?);
+    entry.attempts = row.get(3)?;
+    entry.dispatched = row.get::<_, i64>(4)? == DISPATCHED;
+    Ok(entry)
+}

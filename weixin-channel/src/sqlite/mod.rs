@@ -1,0 +1,105 @@
+//! SQLite: the journal and what sends need, in one file of the state folder.
+
+mod checkpoint;
+pub(crate) mod failure;
+pub(crate) mod journal;
+pub(crate) mod leases;
+pub(crate) mod outbound;
+mod schema;
+mod thread;
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+pub(crate) use thread::{Database, hold_clock};
+
+use self::failure::Problem;
+use crate::account::AccountId;
+use crate::error::Error;
+
+/// How long opening waits for another program to let go of the file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A crash of the process. A power loss may cost the last moments, never the file.
+    #[default]
+    ProcessCrash,
+    /// A power loss too: each commit waits for the disk.
+    PowerLoss,
+}
+
+/// Opens the file, or makes it, mode 0600, and starts its thread. Blocks.
+///
+/// # Errors
+/// If it cannot be opened, or was written by a newer version.
+pub(crate) fn open(path: &Path, durability: Durability, paused_clock: bool) -> Result<Database, Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(Error::state(path, "open"))?;
+    let begin = Instant::now();
+    let connection = loop {
+        match set_up(path, durability) {
+            // Not every step of it waits by itself.
+            Err(Problem::Sql(error)) if thread::is_busy(&error) && begin.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            ended => break ended.map_err(|problem| problem.into_error(path))?,
+        }
+    };
+    let file = path.to_owned();
+    let opened = identity(path);
+    // SQLite goes on with a file that was removed, and all that it takes is gone with the process.
+    let check = move || match identity(&file) {
+        found if found.is_some() && found == opened => Ok(()),
+        _ => Err(failure::unusable(format!(
+            "{} was removed or replaced while in use: stop this program and start it again",
+            file.display()
+        ))),
+    };
+    Database::start(connection, path, paused_clock, check)
+}
+
+fn set_up(path: &Path, durability: Durability) -> Result<Connection, Problem> {
+    let mut connection = Connection::open(path)?;
+    // Whoever waits does so in its own way.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let synchronous = if durability == Durability::PowerLoss { "full" } else { "normal" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    // More statements than rusqlite keeps by itself.
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Forgets all about an account; leases that were given out before are lost from now on.
+pub(crate) fn forget(db: &Connection, account: &AccountId) -> rusqlite::Result<()> {
+    for table in schema::TABLES {
+        db.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.as_str()])?;
+    }
+    let sql = "UPDATE leases SET generation = generation + 1, holder = '' WHERE account = ?1";
+    db.execute(sql, [account.as_str()]).map(drop)
+}
+
+/// Which file a path leads to. Where the system does not say, open files cannot be removed.
+fn identity(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    return std::fs::metadata(path).ok().map(|data| std::os::unix::fs::MetadataExt::ino(&data));
+    #[cfg(not(unix))]
+    return path.exists().then_some(1);
+}
+
+/// Unix milliseconds.
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
