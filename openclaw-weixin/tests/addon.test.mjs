@@ -131,6 +131,27 @@ test("a close does not wait for what is in flight", { timeout: 20_000 }, () =>
     silent.close();
   }));
 
+// Node.js has SQLite since 22.5.
+const sqlite = await import("node:sqlite").catch(() => undefined);
+
+test("a close takes no second although another program has locked the journal", { skip: !sqlite && "no node:sqlite", timeout: 20_000 }, () =>
+  withHost(async ({ call, host, stateDir }) => {
+    const { server, baseUrl } = await accountAt(stateDir, { ret: 0 });
+    await call("init", { stateDir });
+    await call("account.start", { accountId: "a-im-bot", baseUrl });
+    const journal = new sqlite.DatabaseSync(path.join(stateDir, "openclaw-weixin", "channel.sqlite"));
+    journal.exec("BEGIN IMMEDIATE");
+    const logout = call("account.logout", { accountId: "a-im-bot" });
+    const rejected = assert.rejects(logout, { code: "closed" });
+    const begin = performance.now();
+    await host.close();
+    const took = performance.now() - begin;
+    assert.ok(took < 1_000, `${took} ms`);
+    await rejected;
+    journal.close();
+    server.close();
+  }));
+
 /** A server that answers every request with `answer`, and an account of it below `stateDir`. */
 async function accountAt(stateDir, answer) {
   const server = createServer((socket) => {

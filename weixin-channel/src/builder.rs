@@ -30,6 +30,9 @@ const EVENTS: usize = 256;
 /// Accounts that begin at the same time; the others wait for their turn.
 const STARTS: usize = 64;
 
+/// Voice messages that are decoded at the same time.
+const DECODERS: usize = 2;
+
 /// Settings of a [`Channel`].
 #[derive(Debug)]
 #[must_use = "call build() to get the channel"]
@@ -247,6 +250,7 @@ impl ChannelBuilder {
             remote: OnceLock::new(),
             tickets: Tickets::default(),
             starts: Arc::new(Semaphore::new(STARTS)),
+            decoders: Semaphore::new(DECODERS),
         });
         Ok((channel, deliveries))
     }

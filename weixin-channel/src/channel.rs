@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) tickets: Tickets,
     /// Accounts that may say `notifystart` at the same time.
     pub(crate) starts: Arc<Semaphore>,
+    /// Voice messages that are decoded at the same time: each takes a core for seconds.
+    pub(crate) decoders: Semaphore,
 }
 
 impl Channel {

@@ -58,6 +58,8 @@ impl Channel {
         if media.kind() == MediaKind::Voice {
             let bytes = service.download(media).max_size(max_size).to_bytes().await?;
             let (media, longest) = (media.clone(), self.inbound_policy().max_voice_bytes);
+            // An error means that the semaphore was closed, which nobody does.
+            let _turn = self.inner().decoders.acquire().await;
             return blocking(move || save_voice(&media, &bytes, &path, longest)).await;
         }
         let saved = service.download(media).max_size(max_size).to_file(&path).await?;

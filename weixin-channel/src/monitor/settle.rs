@@ -36,7 +36,7 @@ impl Monitor {
             Passage::Gone => return Ok(false),
             Passage::Lost(error) => return Err(error),
             Passage::Dropped(entry) => {
-                let journalled = self.settle(Settlement::Done(entry.id)).await.is_ok();
+                let journalled = self.settle(&[Settlement::Done(entry.id)]).await.is_ok();
                 self.on_settled(work, Settled::Done { entry, journalled }).await;
             }
             Passage::Unreadable(entry) => {
@@ -81,15 +81,17 @@ impl Monitor {
     /// Tells the journal what it could not be told before: else that would come again after a restart.
     pub(super) async fn write_done(&self, work: &mut Work) {
         work.undone_at = None;
-        while let Some(&id) = work.undone.last() {
-            if let Err(error) = self.settle(Settlement::Done(id)).await
-                && !error.is_fenced()
-            {
-                tracing::warn!(account = %self.account, id, %error, "a handled message is not journalled as done yet");
+        if work.undone.is_empty() {
+            return;
+        }
+        let done: Vec<Settlement> = work.undone.iter().copied().map(Settlement::Done).collect();
+        match self.settle(&done).await {
+            Err(error) if !error.is_fenced() => {
+                tracing::warn!(account = %self.account, messages = done.len(), %error, "handled messages are not journalled as done yet");
                 work.undone_at = Some(Instant::now() + self.policy.retry_delay);
-                return;
             }
-            work.undone.pop();
+            // Whoever has the account now handles them again.
+            _ => work.undone.clear(),
         }
     }
 
@@ -97,7 +99,7 @@ impl Monitor {
     /// tried again, and what the journal does not know it gives out again after a restart.
     async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
         let failed = Settlement::Failed { id: entry.id, reason: reason.to_owned(), dead };
-        let result = self.settle(failed).await;
+        let result = self.settle(&[failed]).await;
         if let Err(error) = &result {
             tracing::error!(account = %self.account, id = entry.id, %error, "a failure could not be journalled");
             self.status.update(|status| status.last_error = Some(error.to_string()));
@@ -107,9 +109,9 @@ impl Monitor {
         result.is_ok()
     }
 
-    async fn settle(&self, what: Settlement) -> Result<(), Error> {
+    async fn settle(&self, what: &[Settlement]) -> Result<(), Error> {
         match self.lease.get() {
-            Some(lease) => self.backend.settle(&lease, &[what]).await,
+            Some(lease) => self.backend.settle(&lease, what).await,
             None => Ok(()),
         }
     }

@@ -103,4 +103,17 @@ mod tests {
         let error = migrate(&mut connection).unwrap_err().into_error(std::path::Path::new("a file"));
         assert_eq!(error.code(), "store-newer");
     }
+
+    /// An account with 10,000 dead letters starts as fast as one with none.
+    #[test]
+    fn what_is_counted_is_not_loaded() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut plan =
+            connection.prepare(&format!("EXPLAIN QUERY PLAN {}", super::super::journal::COUNTS)).unwrap();
+        let steps = plan.query_map(["a"], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).filter(|step: &String| step.contains("journal")).collect();
+        assert_eq!(steps.len(), 3, "{steps:?}");
+        assert!(steps.iter().all(|step| step.contains("COVERING INDEX")), "{steps:?}");
+    }
 }

@@ -46,6 +46,9 @@ pub(crate) struct EncryptingBody {
     plain_left: u64,
     cipher_left: u64,
     total: u64,
+    /// Others had their turn since the last piece: a socket that takes everything would keep the thread for as long as
+    /// the source has more.
+    has_yielded: bool,
     sent: Sent,
     on_progress: Option<OnProgress>,
 }
@@ -59,6 +62,7 @@ impl EncryptingBody {
             plain_left: size,
             cipher_left: total,
             total,
+            has_yielded: true,
             sent: Sent::default(),
             on_progress,
         }
@@ -93,6 +97,10 @@ impl Body for EncryptingBody {
         if self.cipher_left == 0 {
             return Poll::Ready(None);
         }
+        if !std::mem::replace(&mut self.has_yielded, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = if self.plain_left == 0 {
             Vec::with_capacity(BLOCK)
         } else {
@@ -102,6 +110,7 @@ impl Body for EncryptingBody {
             }
         };
         let sealed = self.seal(piece)?;
+        self.has_yielded = false;
         let done = self.total - self.cipher_left;
         self.sent.0.store(done, Ordering::Relaxed);
         if let Some(on_progress) = &self.on_progress {
@@ -116,5 +125,33 @@ impl Body for EncryptingBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.cipher_left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::transfer::source::Source;
+
+    /// Each poll does the work of one piece at most, and the whole arrives.
+    #[tokio::test]
+    async fn others_have_their_turn_between_two_pieces() {
+        let source = Source::bytes(vec![7; 1 << 20]);
+        let scan = source.scan().await.unwrap();
+        let key = MediaKey::new([1; 16]);
+        let mut body = EncryptingBody::new(Feed::new(&source, &scan), &key, 1 << 20, None);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut polls = Vec::new();
+        loop {
+            match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(frame)) => polls.push(frame.unwrap().into_data().unwrap().len()),
+                Poll::Pending => polls.push(0),
+            }
+        }
+        assert_eq!(polls.iter().sum::<usize>(), (1 << 20) + 16);
+        assert!(polls.windows(2).all(|two| two.contains(&0)), "{polls:?}");
     }
 }
