@@ -1,7 +1,9 @@
 //! Whole files: decoding with what the packets tell of each other, and duration.
 
 use std::collections::VecDeque;
-use std::io::{Read, Seek, Write};
+use std::io::Read;
+#[cfg(feature = "wav")]
+use std::io::{Seek, Write};
 use std::time::Duration;
 
 use super::SilkError;
@@ -19,9 +21,9 @@ const FRAME_MS: u64 = 20;
 /// a damaged packet. A file that ends within a packet ends with the packet before it.
 ///
 /// ```
-/// use weixin_media::codec::silk::Clip;
+/// use weixin_silk::Clip;
 ///
-/// # fn run(file: &[u8]) -> Result<(), weixin_media::codec::silk::SilkError> {
+/// # fn run(file: &[u8]) -> Result<(), weixin_silk::SilkError> {
 /// let mut clip = Clip::new(file, 16_000)?;
 /// let mut samples = Vec::new();
 /// while clip.next(&mut samples)? {
@@ -106,7 +108,8 @@ impl<R: Read> Packets<R> {
 }
 
 /// The samples of a whole file, with or without WeChat's 0x02, at 8000, 12000, 16000 or 24000 Hz. See [`Clip`] for
-/// what is made of lost and damaged packets, and [`to_wav`] for a file from a stranger.
+/// what is made of lost and damaged packets. Few bytes can stand for many samples: ask for the [`duration`] first if they
+/// come from a stranger.
 ///
 /// # Errors
 /// [`SilkError::NotSilk`], [`SilkError::SampleRate`], [`SilkError::PacketTooLong`], and [`SilkError::Empty`] if there is
@@ -123,6 +126,7 @@ pub fn decode(silk: &[u8], sample_rate: u32) -> Result<Vec<i16>, SilkError> {
 ///
 /// # Errors
 /// As [`decode`], and what reader and writer say. A WAV file has at most 4 GiB.
+#[cfg(feature = "wav")]
 pub fn to_wav(input: impl Read, sample_rate: u32, output: impl Write + Seek) -> Result<(), SilkError> {
     let mut clip = Clip::new(input, sample_rate)?;
     let spec = hound::WavSpec {
@@ -141,6 +145,7 @@ pub fn to_wav(input: impl Read, sample_rate: u32, output: impl Write + Seek) -> 
     writer.finalize().map_err(wav_error)
 }
 
+#[cfg(feature = "wav")]
 fn wav_error(error: hound::Error) -> SilkError {
     SilkError::Io(match error {
         hound::Error::IoError(error) => error,

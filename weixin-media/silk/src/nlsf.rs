@@ -161,8 +161,8 @@ fn limit(lpc: &mut [i32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::params::{Bandwidth, SignalType};
     use super::*;
+    use crate::params::{Bandwidth, SignalType};
 
     #[test]
     fn every_vector_gives_ordered_frequencies_and_a_stable_filter() {

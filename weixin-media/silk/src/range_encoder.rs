@@ -89,9 +89,9 @@ impl RangeEncoder {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::range_decoder::RangeDecoder;
-    use super::super::tables::{excitation, frame, gain, pitch};
     use super::*;
+    use crate::range_decoder::RangeDecoder;
+    use crate::tables::{excitation, frame, gain, pitch};
 
     fn cdfs() -> Vec<&'static [u16]> {
         let mut cdfs: Vec<&[u16]> =
@@ -128,7 +128,7 @@ mod tests {
                     prop_assert_eq!(decoder.symbol(cdf), chosen);
                     prop_assert_eq!(decoder.bit(40_000), symbol % 3 == 0);
                 }
-                if packet.len() <= super::super::range_decoder::MAX_PACKET {
+                if packet.len() <= crate::range_decoder::MAX_PACKET {
                     prop_assert_eq!(decoder.used(), Some(bytes.len()));
                 }
             }

@@ -1,11 +1,11 @@
 //! Analysis of a frame: whether it is voiced, and the indices of its prediction.
 
-use super::super::nlsf::{Nlsfs, interpolate};
-use super::super::params::{Bandwidth, FrameIndices, SUBFRAMES, SignalType};
-use super::super::tables::frame;
 use super::lpc_analysis::{Covariance, burg, whiten};
 use super::nlsf_quantizer::{Candidate, filter_of, search, wanted};
 use super::pitch::{self, Voicing, bits, reach};
+use crate::nlsf::{Nlsfs, interpolate};
+use crate::params::{Bandwidth, FrameIndices, SUBFRAMES, SignalType};
+use crate::tables::frame;
 
 /// No interpolation.
 const WHOLE: usize = 4;

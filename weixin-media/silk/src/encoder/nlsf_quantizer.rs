@@ -3,10 +3,10 @@
 //! Source of the weights: R. Laroia, N. Phamdo and N. Farvardin, "Robust and efficient quantization of speech LSP
 //! parameters", 1991.
 
-use super::super::nlsf::{Nlsfs, to_lpc};
-use super::super::params::{MAX_ORDER, MAX_STAGES};
-use super::super::tables::NlsfCodebook;
 use super::lpc_analysis::{Filter, frequencies};
+use crate::nlsf::{Nlsfs, to_lpc};
+use crate::params::{MAX_ORDER, MAX_STAGES};
+use crate::tables::NlsfCodebook;
 
 /// What a bit counts beside the weighted error.
 const RATE_WEIGHT: f64 = 0.006;

@@ -91,7 +91,7 @@ impl EncoderSettings {
 /// Encodes a voice packet by packet, in constant memory. A packet is 20 ms.
 ///
 /// ```
-/// use weixin_media::codec::silk::{Encoder, EncoderSettings, PacketWriter};
+/// use weixin_silk::{Encoder, EncoderSettings, PacketWriter};
 ///
 /// let mut encoder = Encoder::new(&EncoderSettings::default())?;
 /// let mut writer = PacketWriter::wechat(Vec::new())?;
@@ -101,7 +101,7 @@ impl EncoderSettings {
 /// }
 /// let file = writer.finish()?;
 /// # assert!(file.starts_with(b"\x02#!SILK_V3"));
-/// # Ok::<(), weixin_media::codec::silk::SilkError>(())
+/// # Ok::<(), weixin_silk::SilkError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -174,12 +174,12 @@ impl Encoder {
 /// A voice as a file such as WeChat's, with 0x02 in front. The last packet is filled up with silence.
 ///
 /// ```
-/// use weixin_media::codec::silk::{self, EncoderSettings};
+/// use weixin_silk::EncoderSettings;
 ///
 /// let voice = vec![0; 24_000];
-/// let file = silk::encode(&voice, &EncoderSettings::default())?;
-/// assert_eq!(silk::duration(&file[..])?.as_millis(), 1000);
-/// # Ok::<(), silk::SilkError>(())
+/// let file = weixin_silk::encode(&voice, &EncoderSettings::default())?;
+/// assert_eq!(weixin_silk::duration(&file[..])?.as_millis(), 1000);
+/// # Ok::<(), weixin_silk::SilkError>(())
 /// ```
 ///
 /// # Errors

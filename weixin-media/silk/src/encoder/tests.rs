@@ -2,8 +2,8 @@ use std::f64::consts::TAU;
 
 use proptest::prelude::*;
 
-use super::super::{Decoder, SilkError, decode, duration};
 use super::*;
+use crate::{Decoder, SilkError, decode, duration};
 
 const RATES: [u32; 4] = [8000, 12_000, 16_000, 24_000];
 
@@ -161,7 +161,7 @@ proptest! {
         let mut decoder = Decoder::new(24_000).unwrap();
         for part in sound(&pieces).chunks_exact(encoder.packet_samples()) {
             let packet = encoder.encode(part).unwrap();
-            prop_assert!(!packet.is_empty() && packet.len() <= super::super::range_decoder::MAX_PACKET);
+            prop_assert!(!packet.is_empty() && packet.len() <= crate::range_decoder::MAX_PACKET);
             decoder.decode(&packet, &mut Vec::new()).unwrap();
             prop_assert_eq!(encoder.frame.past(), decoder.past());
         }

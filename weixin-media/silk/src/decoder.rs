@@ -21,9 +21,9 @@ const FIRST_LAG: usize = 100;
 /// which ends too early, they can differ: behind its end there are zeros, and not what older packets left in memory.
 ///
 /// ```
-/// use weixin_media::codec::silk::{Decoder, PacketReader};
+/// use weixin_silk::{Decoder, PacketReader};
 ///
-/// # fn run(file: &[u8]) -> Result<(), weixin_media::codec::silk::SilkError> {
+/// # fn run(file: &[u8]) -> Result<(), weixin_silk::SilkError> {
 /// let mut decoder = Decoder::new(24_000)?;
 /// let mut reader = PacketReader::new(file)?;
 /// let mut samples = Vec::new();

@@ -1,8 +1,8 @@
-//! The pulses of a frame as symbols: the other half of [`super::super::excitation`].
+//! The pulses of a frame as symbols: the other half of [`crate::excitation`].
 
-use super::super::params::{BLOCK, MAX_FRAME, SignalType};
-use super::super::range_encoder::RangeEncoder;
-use super::super::tables::excitation::{
+use crate::params::{BLOCK, MAX_FRAME, SignalType};
+use crate::range_encoder::RangeEncoder;
+use crate::tables::excitation::{
     LSB_CDF, MAX_PULSES, PULSES_PER_BLOCK_BITS_Q6, PULSES_PER_BLOCK_CDF, RATE_LEVEL_BITS_Q6, RATE_LEVEL_CDF,
     SHELL_2_CDF, SHELL_4_CDF, SHELL_8_CDF, SHELL_16_CDF, SIGN_BELOW,
 };
@@ -115,9 +115,9 @@ fn divide(range: &mut RangeEncoder, magnitudes: &[i32]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::excitation;
-    use super::super::super::range_decoder::RangeDecoder;
     use super::*;
+    use crate::excitation;
+    use crate::range_decoder::RangeDecoder;
 
     proptest! {
         #[test]

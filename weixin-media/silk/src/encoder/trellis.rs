@@ -4,8 +4,8 @@
 //! A way costs its squared error, in units of the step, and the bits of its pulses. Source of the method: J. B.
 //! Anderson and S. Mohan, "Sequential coding algorithms", 1984 (the M-algorithm).
 
-use super::super::fixed::{mac_q16, next_random, round_shift};
-use super::super::params::{LTP_TAPS, MAX_ORDER};
+use crate::fixed::{mac_q16, next_random, round_shift};
+use crate::params::{LTP_TAPS, MAX_ORDER};
 
 /// Samples by which decisions are late, at most; a power of two.
 const DELAY: usize = 32;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weixin_media::codec::silk::{self, Decoder, PacketInfo, PacketReader, SilkError};
+use weixin_silk::{self as silk, Decoder, PacketInfo, PacketReader, SilkError};
 
 // The first byte chooses the output rate and what is checked; the others follow the file's header.
 fuzz_target!(|input: &[u8]| {

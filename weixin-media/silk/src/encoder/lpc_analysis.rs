@@ -5,7 +5,7 @@
 
 use std::f64::consts::PI;
 
-use super::super::params::MAX_ORDER;
+use crate::params::MAX_ORDER;
 
 /// Points of the search for frequencies.
 const GRID: usize = 512;
@@ -169,8 +169,8 @@ pub(super) fn whiten(signal: &[f64], filter: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::nlsf::to_lpc;
     use super::*;
+    use crate::nlsf::to_lpc;
 
     /// A resonance at a quarter of the rate, excited by a pulse and some noise.
     fn signal() -> Vec<f64> {
@@ -178,7 +178,7 @@ mod tests {
         let (mut one, mut two) = (0.0, 0.0);
         (0..500)
             .map(|_| {
-                random = super::super::super::fixed::next_random(random);
+                random = crate::fixed::next_random(random);
                 let now = f64::from(random >> 16) / 100.0 + 1.2 * one - 0.8 * two;
                 (one, two) = (now, one);
                 now

@@ -1,8 +1,8 @@
 //! Pitch analysis: the lag, its contour over the subframes, and the filters of long-term prediction.
 
-use super::super::indices::{contour_cdf, lag_cdf};
-use super::super::params::{Bandwidth, LTP_TAPS, PitchIndices, SUBFRAMES};
-use super::super::tables::{ltp, pitch};
+use crate::indices::{contour_cdf, lag_cdf};
+use crate::params::{Bandwidth, LTP_TAPS, PitchIndices, SUBFRAMES};
+use crate::tables::{ltp, pitch};
 
 /// Ways that are refined, of all lags and contours.
 const WAYS: usize = 6;

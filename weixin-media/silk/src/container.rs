@@ -1,14 +1,19 @@
 //! The file: a header, then packets with their lengths.
 //!
 //! `#!SILK_V3`, then for each packet its length in two bytes, little-endian, and itself. A length of 0 stands for a
-//! packet that was lost or not sent. 0xFFFF ends the file; WeChat's files have no such mark, and 0x02 in front of
-//! the header (protocol §6).
+//! packet that was lost or not sent. 0xFFFF ends the file. WeChat's files have no such mark, and the byte 0x02 before
+//! the header: <https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#6-media>.
 
 use std::io::{ErrorKind, Read, Write};
 
 use super::SilkError;
 use super::range_decoder::MAX_PACKET;
-use crate::codec::voice::{SILK, TENCENT};
+
+/// The header.
+const SILK: &[u8; 9] = b"#!SILK_V3";
+
+/// WeChat puts this byte before it.
+const TENCENT: u8 = 0x02;
 
 /// The length that ends a file.
 const END: u16 = 0xffff;
@@ -16,13 +21,13 @@ const END: u16 = 0xffff;
 /// Reads the packets of a file, one at a time.
 ///
 /// ```
-/// use weixin_media::codec::silk::PacketReader;
+/// use weixin_silk::PacketReader;
 ///
 /// let mut reader = PacketReader::new(&b"\x02#!SILK_V3\x02\x00ab\x00\x00"[..])?;
 /// assert_eq!(reader.next()?, Some(&b"ab"[..]));
 /// assert_eq!(reader.next()?, Some(&b""[..]));
 /// assert_eq!(reader.next()?, None);
-/// # Ok::<(), weixin_media::codec::silk::SilkError>(())
+/// # Ok::<(), weixin_silk::SilkError>(())
 /// ```
 #[derive(Debug)]
 pub struct PacketReader<R> {
@@ -102,12 +107,12 @@ fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize, SilkErr
 /// Writes a file, packet by packet.
 ///
 /// ```
-/// use weixin_media::codec::silk::PacketWriter;
+/// use weixin_silk::PacketWriter;
 ///
 /// let mut writer = PacketWriter::wechat(Vec::new())?;
 /// writer.write(b"ab")?;
 /// assert_eq!(writer.finish()?, b"\x02#!SILK_V3\x02\x00ab");
-/// # Ok::<(), weixin_media::codec::silk::SilkError>(())
+/// # Ok::<(), weixin_silk::SilkError>(())
 /// ```
 #[derive(Debug)]
 pub struct PacketWriter<W> {

@@ -1,10 +1,10 @@
-//! A packet of one frame: the other half of [`super::super::indices`].
+//! A packet of one frame: the other half of [`crate::indices`].
 
-use super::super::indices::{contour_cdf, lag_cdf};
-use super::super::params::{Bandwidth, FrameIndices};
-use super::super::range_encoder::RangeEncoder;
-use super::super::tables::{frame, gain, ltp};
 use super::pulses;
+use crate::indices::{contour_cdf, lag_cdf};
+use crate::params::{Bandwidth, FrameIndices};
+use crate::range_encoder::RangeEncoder;
+use crate::tables::{frame, gain, ltp};
 
 /// Writes the packet.
 pub(super) fn packet(bandwidth: Bandwidth, indices: &FrameIndices, frame_pulses: &[i32]) -> RangeEncoder {

@@ -4,17 +4,15 @@
 use std::f64::consts::LN_2;
 use std::ops::Range;
 
-use super::super::dequantizer::Dequantizer;
-use super::super::fixed::next_random;
-use super::super::gain;
-use super::super::params::{
-    Bandwidth, FrameIndices, FrameParameters, MAX_FRAME, MAX_ORDER, SUBFRAMES, SignalType,
-};
-use super::super::range_decoder::MAX_PACKET;
-use super::super::synthesis::Synthesis;
 use super::analysis::{self, Input};
 use super::bitstream;
 use super::trellis::{self, PulseCost, Stretch, Task};
+use crate::dequantizer::Dequantizer;
+use crate::fixed::next_random;
+use crate::gain;
+use crate::params::{Bandwidth, FrameIndices, FrameParameters, MAX_FRAME, MAX_ORDER, SUBFRAMES, SignalType};
+use crate::range_decoder::MAX_PACKET;
+use crate::synthesis::Synthesis;
 
 /// What a bit counts beside the squared error, in steps: with more, fewer pulses of a smaller step.
 const RATE_WEIGHT: f32 = 0.1;
