@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The layers, top first; each may use those below it. Packages of one layer do not know each other.
-const LAYERS: [&[&str]; 4] =
-    [&["openclaw-weixin"], &["weixin-channel"], &["weixin-media"], &["ilink-client", "weixin-silk"]];
+const LAYERS: [&[&str]; 4] = [
+    &["openclaw-weixin", "official-comparison"],
+    &["weixin-channel"],
+    &["weixin-media"],
+    &["ilink-client", "weixin-silk"],
+];
 const FIXTURES: &str = "ilink-fixtures";
 
 /// Arrows between our packages that the design does not know.

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let plugin = std::env::var_os("OFFICIAL_PLUGIN").ok_or("OFFICIAL_PLUGIN names no folder")?;
     let output = Command::new(std::env::var_os("NODE").unwrap_or_else(|| "node".into()))
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quotes_official.mjs"))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/quotes.mjs"))
         .arg(plugin)
         .args([account.as_str(), user.as_str(), &OURS.to_string(), &THEIRS.to_string()])
         .env("OPENCLAW_STATE_DIR", folder.path())

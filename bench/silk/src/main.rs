@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clips::RATES;
 use md5::{Digest as _, Md5};
-use weixin_media::codec::silk;
+use weixin_silk as silk;
 
 fn main() -> ExitCode {
     match run() {

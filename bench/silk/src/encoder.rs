@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use weixin_media::codec::silk::{self, Complexity, EncoderSettings};
+use weixin_silk::{self as silk, Complexity, EncoderSettings};
 
 use crate::measure::{Figures, measure};
 use crate::{clips, reference};
@@ -123,7 +123,7 @@ pub fn run() {
 fn speed() {
     let sound = clips::sound("speech", RATE, 10.0, &mut Rng::with_seed(7));
     println!("\nEncoding 10 s of made-up speech at 24 kHz, 25 kbit/s, best of 5, times as fast as it plays.\n");
-    println!("| complexity | weixin-media | silk-codec 0.3.1 (C) |\n|---|---|---|");
+    println!("| complexity | weixin-silk | silk-codec 0.3.1 (C) |\n|---|---|---|");
     for (number, complexity) in COMPLEXITIES.into_iter().enumerate() {
         let (mut mine, mut their) = (Duration::MAX, Duration::MAX);
         for _ in 0..5 {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use weixin_media::codec::silk;
+use weixin_silk as silk;
 
 use crate::{clips, reference};
 
@@ -19,7 +19,7 @@ pub fn run() {
         "Decoding {SECONDS} s of made-up speech to 24 kHz, best of {RUNS}; times as fast as it plays, and beside the reference."
     );
     println!(
-        "| clip | weixin-media | of silk-codec | silk-codec 0.3.1 (C) | silk-wasm 3.7.1 | of silk-codec |"
+        "| clip | weixin-silk | of silk-codec | silk-codec 0.3.1 (C) | silk-wasm 3.7.1 | of silk-codec |"
     );
     println!("|---|---|---|---|---|---|---|");
     let mut worst = f64::INFINITY;
