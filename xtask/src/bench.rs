@@ -63,13 +63,19 @@ fn needs_libclang() -> Outcome {
         return Err("there is no C compiler; on Debian: apt-get install gcc libclang-dev".into());
     }
     let listed = Command::new("sh").args(["-c", "ldconfig -p; ls /usr/lib/llvm*/lib"]).output();
-    let found = listed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("libclang"));
+    let found = listed.is_ok_and(|output| lists_libclang(&String::from_utf8_lossy(&output.stdout)));
     if found || std::env::var_os("LIBCLANG_PATH").is_some() {
         return Ok(());
     }
     Err("there is no libclang, which builds the reference's bindings; on Debian: apt-get install libclang-dev, \
          elsewhere install LLVM and set LIBCLANG_PATH"
         .into())
+}
+
+/// Whether libraries, one in a line, have libclang among them; libclang-cpp is another one.
+fn lists_libclang(libraries: &str) -> bool {
+    let mut names = libraries.lines().map(str::trim_start);
+    names.any(|name| name.starts_with("libclang") && !name.starts_with("libclang-cpp"))
 }
 
 /// Runs our code beside the official plugin's. `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.
@@ -84,4 +90,16 @@ fn compare(name: &str, args: &[String]) -> Outcome {
     };
     let mut command = cargo(["run", "--quiet", "--package", COMPARISON, "--bin", name, "--"]);
     run_command(command.args(args).current_dir(root()).env("OFFICIAL_PLUGIN", plugin).env("NODE", node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists_libclang;
+
+    #[test]
+    fn the_cpp_library_is_not_libclang() {
+        assert!(!lists_libclang("\tlibclang-cpp.so.14 (libc6,x86-64) => /lib/libclang-cpp.so.14\n"));
+        assert!(lists_libclang("libclang-cpp.so.14\nlibclang.so\n"));
+        assert!(lists_libclang("\tlibclang-14.so.1 (libc6,x86-64) => /lib/libclang-14.so.1\n"));
+    }
 }

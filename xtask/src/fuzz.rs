@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::process::{root, run as run_command, target};
 use crate::tools;
 
-/// How long each target runs if nobody says.
+/// How many seconds each target runs by default.
 pub(crate) const SECONDS: u32 = 60;
 
 /// The crates with a `fuzz/` folder.

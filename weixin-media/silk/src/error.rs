@@ -15,11 +15,11 @@ pub enum SilkError {
     BadPacket,
     /// There is no packet, or all are damaged.
     Empty,
-    /// An output rate that there is not, in Hz.
+    /// An output rate that is not supported, in Hz.
     SampleRate(u32),
-    /// An input rate that there is not, in Hz.
+    /// An input rate that is not supported, in Hz.
     InputRate(u32),
-    /// A bit rate that there is not, in bits per second.
+    /// A bit rate that is not supported, in bits per second.
     BitRate(u32),
     /// More or fewer samples than a packet has.
     PacketSamples {
@@ -28,7 +28,7 @@ pub enum SilkError {
         /// How many it has.
         expected: usize,
     },
-    /// What the reader or writer says.
+    /// The error of the reader or the writer.
     Io(io::Error),
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn saturate_16(a: i32) -> i16 {
     a.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
-/// `a·2^bits`, or the nearest number that there is.
+/// `a·2^bits`, or the nearest number that fits.
 #[inline]
 pub(crate) fn shift_left_saturating(a: i32, bits: u32) -> i32 {
     a.clamp(i32::MIN >> bits, i32::MAX >> bits) << bits

@@ -9,7 +9,7 @@ use super::tables::resampler::{
     DOWNSAMPLERS, Downsampler, INTERPOLATION_144, UP2_EVEN_Q16, UP2_NOTCH, UP2_ODD_Q16,
 };
 
-/// Samples of 10 ms at the highest internal rate: so many are resampled at once.
+/// Samples of 10 ms at the highest internal rate, which are resampled at once.
 const MAX_BATCH: usize = 240;
 /// Taps of the interpolation of a doubled rate.
 const UP_TAPS: usize = 6;

@@ -1,4 +1,4 @@
-//! Voice messages: what they are, and what an agent can hear (protocol §6, field note 22).
+//! Voice messages: what they are, and what an agent can hear (docs/protocol.md §6, docs/field-notes.md#note-22).
 
 use std::fmt;
 
@@ -39,10 +39,12 @@ pub struct VoiceFile {
 }
 
 /// Makes a voice message something that an agent can hear: SILK becomes WAV, 24 kHz, 16 bits, mono. What is not SILK
-/// (seen: encode_type 4, field note 22) is passed on as what its bytes are; so is SILK without the feature `silk`.
+/// (seen: encode_type 4, [field note 22]) is passed on as what its bytes are; so is SILK without the feature `silk`.
 ///
 /// # Errors
 /// [`VoiceError`]; the caller still has the original.
+///
+/// [field note 22]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-22
 pub fn convert_voice(bytes: Bytes) -> Result<VoiceFile, VoiceError> {
     #[cfg(feature = "silk")]
     if is_silk(&bytes) {

@@ -1,5 +1,5 @@
-//! The encoder of frames at an internal rate: analysis, quantization, and the search for the step that gives the bits
-//! that there are.
+//! The encoder of frames at an internal rate: analysis, quantization, and the search for the step that uses the bits
+//! available.
 
 use std::f64::consts::LN_2;
 use std::ops::Range;
@@ -18,9 +18,9 @@ use crate::synthesis::Synthesis;
 const RATE_WEIGHT: f32 = 0.1;
 /// How far the noise follows the spectrum of the signal: 0 is white noise, with the least error.
 const SHAPING: f32 = 0.8;
-/// A level of the step takes so many bits per sample.
+/// Bits per sample that one level of the step costs.
 const BITS_PER_LEVEL: f64 = 0.2;
-/// Near enough to the bits that there are.
+/// Near enough to the bits available.
 const TOLERANCE: f64 = 0.08;
 /// Steps that are tried, at most.
 const TRIALS: usize = 7;
@@ -122,7 +122,7 @@ impl FrameEncoder {
         self.synthesis.past()
     }
 
-    /// The step with which the bits are nearest to those that there are.
+    /// The step with which the bits used are nearest to those available.
     fn search(&self, indices: &FrameIndices, samples: &[i16], guess: usize, bits: f64) -> Trial {
         let per_level = samples.len() as f64 * BITS_PER_LEVEL;
         let miss = |trial: &Trial| trial.bits as f64 - bits;

@@ -3,7 +3,7 @@
 //! A packet holds one frame of 20 ms. `resampler` brings the input to the internal rate. `analysis` chooses between the
 //! predictions of a voiced and an unvoiced frame: `lpc_analysis` finds filters and their frequencies, `nlsf_quantizer`
 //! those in the codebook, `pitch` lags and filters of long-term prediction. `trellis` finds the pulses; `frame_encoder`
-//! tries steps until the bits are those that there are; `bitstream` and `pulses` write the symbols. Analysis is in
+//! tries steps until the bits used are those available; `bitstream` and `pulses` write the symbols. Analysis is in
 //! floating point. What is decoded, and therefore what the next frame is predicted from, is the decoder's own
 //! arithmetic: encoder and decoder do not drift apart.
 //!
@@ -43,7 +43,7 @@ const PACKET_SHARES: (f64, f64) = (0.3, 2.0);
 /// What can be left over, in packets.
 const MAX_BALANCE: f64 = 25.0;
 
-/// How much an encoder tries, for how much less error.
+/// How much work an encoder does for a smaller error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Complexity {
     /// The fastest.
@@ -60,11 +60,11 @@ pub enum Complexity {
 pub struct EncoderSettings {
     /// Samples per second of the input: a multiple of 50 from 8000 to 48000.
     pub sample_rate: u32,
-    /// Bits per second, from 5000 to 100000. Packets differ; over some seconds it is met, if the sound takes as much.
+    /// Bits per second, from 5000 to 100000. Packets differ. The average over some seconds meets it, if the sound needs as much.
     pub bit_rate: u32,
-    /// The internal sampling rate. `None`: as the bit rate has it, and no higher than the input's.
+    /// The internal sampling rate. `None`: chosen by the bit rate, and no higher than the input's.
     pub bandwidth: Option<Bandwidth>,
-    /// How much is tried.
+    /// How much work the encoder does.
     pub complexity: Complexity,
 }
 
@@ -115,10 +115,10 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// At the start of a voice.
+    /// An encoder at the start of a voice.
     ///
     /// # Errors
-    /// [`SilkError::InputRate`] and [`SilkError::BitRate`] if the settings have one that there is not.
+    /// [`SilkError::InputRate`] and [`SilkError::BitRate`] if the settings have an unsupported one.
     pub fn new(settings: &EncoderSettings) -> Result<Self, SilkError> {
         let (sample_rate, bit_rate) = (settings.sample_rate, settings.bit_rate);
         if !SAMPLE_RATES.contains(&sample_rate) || !sample_rate.is_multiple_of(PACKETS) {

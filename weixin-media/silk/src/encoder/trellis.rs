@@ -46,7 +46,7 @@ pub(super) struct Stretch<'a> {
 pub(super) struct Task<'a> {
     /// The signal over the gain, Q10.
     pub(super) target_q10: &'a [f32],
-    /// The largest sample that there is, in the same units.
+    /// The largest possible sample, in the same units.
     pub(super) limit_q10: f32,
     pub(super) stretches: &'a [Stretch<'a>],
     pub(super) offset_q10: i32,
