@@ -131,8 +131,12 @@ async function live(addon, { setStatus = () => {} } = {}) {
   return { log, ends };
 }
 
+/** Some turns of the event loop in which no file is waited for: those take as long as the disk wants. */
 async function settle() {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  for (let quiet = 0; quiet < 20; quiet += 1) {
+    await new Promise(setImmediate);
+    if (process.getActiveResourcesInfo().some((resource) => /^FSReq|^FileHandle/.test(resource))) quiet = 0;
+  }
 }
 
 /** Runs `body` and fails if anything was left unhandled meanwhile. */
