@@ -449,6 +449,7 @@ async fn note_9_another_login_does_not_stop_this_account() {
     let mut lab = Lab::new();
     let (channel, mut deliveries) = lab.start().await;
     let first = lab.account.clone();
+    until(&channel, &first, LinkState::Online).await;
     let second = lab.add_account("o9cq8Other0002@im.wechat");
     channel.reconcile(|_| config()).await.unwrap();
     until(&channel, &second, LinkState::Online).await;
