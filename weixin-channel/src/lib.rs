@@ -20,6 +20,8 @@ mod media;
 mod monitor;
 mod open;
 mod outbound;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod queue;
 pub mod quote;
 mod quotes;
