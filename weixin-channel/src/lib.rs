@@ -10,6 +10,7 @@ mod builder;
 mod channel;
 mod delivery;
 mod error;
+pub mod fleet;
 pub mod folder;
 mod handler;
 mod inbound;

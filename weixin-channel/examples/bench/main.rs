@@ -1,9 +1,11 @@
-//! What `cargo xtask bench crash|channel|idle|faults` runs.
+//! What `cargo xtask bench crash|channel|idle|faults|fleet` runs.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod crash;
 mod faults;
+#[cfg(feature = "postgres")]
+mod fleet;
 mod idle;
 mod lab;
 mod throughput;
@@ -25,7 +27,13 @@ fn main() -> ExitCode {
         ["idle-child", url, folder] => idle::child(url, folder),
         ["idle-simulator"] => idle::simulator(),
         ["faults"] => faults::run(),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults".into()),
+        #[cfg(feature = "postgres")]
+        ["fleet", rest @ ..] => fleet::run(rest),
+        #[cfg(feature = "postgres")]
+        ["fleet-child", simulator, database, name, log] => fleet::child(simulator, database, name, log),
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults | fleet [--short] \
+                  [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
+            .into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,7 @@ mod database;
 mod failure;
 mod journal;
 mod leases;
+mod members;
 mod outbound;
 mod processes;
 mod quotes;
