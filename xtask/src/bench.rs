@@ -24,6 +24,10 @@ const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quot
 /// `channel [--slow-seconds N]`, of which `idle` is the last part alone, `faults`.
 const CHANNEL: [&str; 4] = ["crash", "channel", "idle", "faults"];
 
+/// Processes that share accounts over PostgreSQL: `[--short] [--accounts N] [--kills N] [--stops N] [--restarts N]
+/// [--cuts N] [--rate N] [--seed N]`.
+pub(crate) const FLEET: &str = "fleet";
+
 /// The plugin beside the official one on a real OpenClaw: `[--runs N] [--network proxy|loopback]`.
 const HOST: &str = "host";
 
@@ -38,13 +42,20 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
     if let Some((_, example)) = COMPARISONS.iter().find(|(known, _)| *known == name) {
         return compare(example, args);
     }
+    if name == FLEET {
+        let folder = tools::postgres()?.ok_or("the fleet needs a PostgreSQL")?;
+        let mut command =
+            cargo(["run", "--release", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
+        command.args(["--features", "postgres", "--", name]).args(args).current_dir(root());
+        return run_command(command.env("WEIXIN_POSTGRES_BIN", folder).env("WEIXIN_POSTGRES", "required"));
+    }
     if CHANNEL.contains(&name) {
         let mut command =
             cargo(["run", "--release", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
         return run_command(command.args(["--", name]).args(args).current_dir(root()));
     }
     let named = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name);
-    let known = || named().chain(CHANNEL).chain([HOST]).collect::<Vec<_>>().join(", ");
+    let known = || named().chain(CHANNEL).chain([FLEET, HOST]).collect::<Vec<_>>().join(", ");
     let (_, manifest) = BENCHES
         .iter()
         .find(|(known, _)| *known == name)

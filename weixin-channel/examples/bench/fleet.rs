@@ -2,25 +2,24 @@
 //! longer than a lease, the database restarted, the network to it cut.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use ilink_fixtures::postgres::{Durability, Server};
-use ilink_fixtures::{Poll, Simulator};
+use ilink_fixtures::{BotInfo, Phone, Poll, Simulator};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use weixin_channel::AccountId;
 use weixin_channel::backend::{Accounts as _, Journal as _};
-use weixin_channel::fleet::{Fleet, FleetOptions};
-use weixin_channel::ilink_client::{BotAgent, Credentials};
+use weixin_channel::ilink_client::Credentials;
 use weixin_channel::postgres::{PostgresBackend, PostgresOptions};
-use weixin_channel::{AccountId, Channel};
 
-use crate::{Outcome, lab, option};
+use crate::fleet_child::Report;
+use crate::{Outcome, option};
 
 const PROCESSES: usize = 3;
 
@@ -51,8 +50,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     ];
     let (rate, seed) = (option(args, "--rate", 100)?, option(args, "--seed", 1)?);
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut plan: Vec<Fault> =
-        faults.iter().flat_map(|(fault, times)| (0..*times).map(|_| *fault)).collect();
+    let mut plan: Vec<Fault> = faults.iter().flat_map(|(fault, times)| (0..*times).map(|_| *fault)).collect();
     random.shuffle(&mut plan);
     let Some(server) = Server::start(Durability::Power)? else { return Ok(()) };
     tokio::runtime::Runtime::new()?.block_on(parent(server, accounts, &plan, rate, random))
@@ -88,137 +86,207 @@ async fn parent(
     mut random: fastrand::Rng,
 ) -> Outcome {
     let begin = Instant::now();
-    let folder = tempfile::tempdir()?;
-    let log = folder.path().join("log");
-    File::create(&log)?;
-    let simulator = Simulator::builder().long_poll(LONG_POLL).start().await?;
-    let backend = PostgresBackend::open(&server.url("postgres"), PostgresOptions::default()).await?;
-    let mut bots = Vec::new();
-    for n in 0..accounts {
-        let user = format!("o9cq8bench{n:05}@im.wechat");
-        let bot = simulator.add_bot(&user);
-        let login = Credentials::new(bot.bot_id.as_str(), bot.token.as_str()).user_id(user.as_str());
-        backend.save_login(&login, SystemTime::now()).await?;
-        bots.push((user, bot));
-    }
-    let watched = Shared::default();
-    watch_polls(&simulator, watched.clone());
-    let mut processes = Vec::new();
-    for n in 0..PROCESSES {
-        let (name, (cut, cutting)) = (format!("p{n}"), watch::channel(false));
-        let port = proxy(server.port(), cutting).await?;
-        let url = format!("postgres://weixin@127.0.0.1:{port}/postgres?sslmode=disable");
-        let child = spawn(&simulator.url(), &url, &name, &log)?;
-        processes.push(Process { name, url, cut, child });
-    }
-    let all: HashSet<String> = bots.iter().map(|(_, bot)| bot.bot_id.to_string()).collect();
-    polled_since(&watched, &all, Instant::now(), None).await;
+    let mut bench = Bench::new(server, accounts).await?;
     println!("{accounts} accounts run in {PROCESSES} processes after {} s", begin.elapsed().as_secs());
-
-    let (stop, mut stopped) = watch::channel(false);
-    let phones: Vec<_> = bots.iter().map(|(user, bot)| simulator.phone(user).writing_to(&bot.bot_id)).collect();
-    let writing = tokio::spawn(async move {
-        let mut pace = tokio::time::interval(Duration::from_secs(1) / u32::try_from(rate).unwrap_or(1).max(1));
-        let mut sent = 0_usize;
-        loop {
-            tokio::select! {
-                _ = stopped.changed() => return sent,
-                _ = pace.tick() => {}
-            }
-            phones[sent % phones.len()].send_text(&format!("m{sent}"));
-            sent += 1;
-        }
-    });
-    let mut server = Some(server);
-    let (mut taken, mut restarts, mut missed) = (Vec::new(), Vec::new(), 0);
+    let (stop, stopped) = watch::channel(false);
+    let writing = tokio::spawn(write(bench.phones(), rate, stopped));
+    let mut seen = Seen::default();
     for (n, fault) in plan.iter().enumerate() {
         tokio::time::sleep(Duration::from_millis(random.u64(500..1_500))).await;
-        let process = &mut processes[random.usize(..PROCESSES)];
-        let owned: HashSet<String> = {
-            let seen = lock(&watched);
-            seen.last.iter().filter(|(_, (who, _))| who.contains(&process.name)).map(|(id, _)| id.clone()).collect()
-        };
-        let at = Instant::now();
-        let mut times = match fault {
-            Fault::Kill => {
-                process.child.kill()?;
-                process.child.wait()?;
-                let times = polled_since(&watched, &owned, at, Some(&process.name)).await;
-                process.child = spawn(&simulator.url(), &process.url, &process.name, &log)?;
-                times
-            }
-            Fault::Stop => {
-                signal(&process.child, "STOP")?;
-                let times = polled_since(&watched, &owned, at, Some(&process.name)).await;
-                signal(&process.child, "CONT")?;
-                times
-            }
-            Fault::Cut => {
-                process.cut.send_replace(true);
-                let times = polled_since(&watched, &owned, at, Some(&process.name)).await;
-                process.cut.send_replace(false);
-                times
-            }
-            Fault::Restart => {
-                if let Some(mut running) = server.take() {
-                    let restarted = tokio::task::spawn_blocking(move || running.restart().map(|()| running)).await?;
-                    server = Some(restarted?);
-                }
-                restarts.extend(polled_since(&watched, &all, Instant::now(), None).await);
-                Vec::new()
-            }
-        };
-        missed += owned.len() - if times.is_empty() { owned.len() } else { times.len() };
-        times.sort_unstable();
-        println!("{:>3} {fault:?} of {}: {} accounts, {}", n + 1, process.name, owned.len(), figures(&times));
-        taken.append(&mut times);
-        // Until the one that is back has its share again.
-        let name = process.name.clone();
-        until(PATIENCE, || lock(&watched).last.values().filter(|(who, _)| who.contains(&name)).count() * PROCESSES * 2 > accounts)
-            .await;
+        let victim = random.usize(..PROCESSES);
+        let told = bench.suffer(*fault, victim, &mut seen).await?;
+        println!("{:>3} {fault:?} of {}: {told}", n + 1, bench.processes[victim].name);
     }
     let _ = stop.send(true);
     let sent = writing.await?;
-    let (mut report, mut pending) = (Report::read(&log, accounts)?, usize::MAX);
-    let deadline = Instant::now() + PATIENCE * 2;
-    while (report.handled.len() < sent || pending > 0) && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        report = Report::read(&log, accounts)?;
-        pending = 0;
-        for (_, bot) in &bots {
-            pending += backend.counts(&AccountId::new(bot.bot_id.as_str())).await?.pending;
-        }
-    }
-    // By themselves: a clean stop.
-    for process in &mut processes {
-        drop(process.child.stdin.take());
-    }
-    for process in &mut processes {
-        process.child.wait()?;
-    }
+    let (report, pending) = bench.drain(sent).await?;
+    bench.stop()?;
+    let Seen { mut taken, mut restarts, missed } = seen;
     taken.sort_unstable();
     restarts.sort_unstable();
-    let seen = lock(&watched);
-    println!("{} faults in {} s, {sent} messages, {} polls", plan.len(), begin.elapsed().as_secs(), seen.polls);
+    let watched = lock(&bench.watched);
+    let lost = sent - report.handled.len();
+    println!(
+        "{} faults in {} s, {sent} messages, {} polls",
+        plan.len(),
+        begin.elapsed().as_secs(),
+        watched.polls
+    );
     println!("take-over of an account        {}", figures(&taken));
     println!("polled after a restart of the database {}", figures(&restarts));
     println!("not taken over within {} s     {missed}", PATIENCE.as_secs());
     println!("handled                        {}", report.handled.len());
     println!("not acknowledged               {pending}");
     println!("handled again                  {} (before an acknowledgement was known)", report.again);
-    println!("lost                           {}", sent - report.handled.len());
+    println!("lost                           {lost}");
     println!("after their acknowledgement    {}", report.after);
     println!("out of order                   {}", report.disorder);
-    println!("two pollers at once            {}", seen.overlaps.len());
-    for overlap in seen.overlaps.iter().take(5) {
+    println!("two pollers at once            {}", watched.overlaps.len());
+    for overlap in watched.overlaps.iter().take(5) {
         println!("    {overlap}");
     }
-    simulator.assert_conformant();
-    let wrong = sent - report.handled.len() + report.after + report.disorder + seen.overlaps.len() + missed + pending;
-    if wrong > 0 {
-        return Err("the fleet did not keep what it promises".into());
+    bench.simulator.assert_conformant();
+    let wrong = lost + report.after + report.disorder + watched.overlaps.len() + missed + pending;
+    if wrong > 0 { Err("the fleet did not keep what it promises".into()) } else { Ok(()) }
+}
+
+/// What faults came to.
+#[derive(Default)]
+struct Seen {
+    /// How long accounts took to be polled by another process.
+    taken: Vec<Duration>,
+    /// How long they took to be polled after a restart of the database.
+    restarts: Vec<Duration>,
+    missed: usize,
+}
+
+struct Bench {
+    simulator: Simulator,
+    /// Users and bots.
+    bots: Vec<(String, BotInfo)>,
+    backend: PostgresBackend,
+    watched: Shared,
+    processes: Vec<Process>,
+    folder: tempfile::TempDir,
+    /// Behind those that use it: fields are dropped in this order.
+    server: Option<Server>,
+}
+
+impl Bench {
+    async fn new(server: Server, accounts: usize) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        File::create(folder.path().join("log"))?;
+        let simulator = Simulator::builder().long_poll(LONG_POLL).start().await?;
+        let backend = PostgresBackend::open(&server.url("postgres"), PostgresOptions::default()).await?;
+        let mut bots = Vec::new();
+        for n in 0..accounts {
+            let user = format!("o9cq8bench{n:05}@im.wechat");
+            let bot = simulator.add_bot(&user);
+            let login = Credentials::new(bot.bot_id.as_str(), bot.token.as_str()).user_id(user.as_str());
+            backend.save_login(&login, SystemTime::now()).await?;
+            bots.push((user, bot));
+        }
+        let watched = Shared::default();
+        watch_polls(&simulator, watched.clone());
+        let mut processes = Vec::new();
+        for n in 0..PROCESSES {
+            let (name, (cut, cutting)) = (format!("p{n}"), watch::channel(false));
+            let port = proxy(server.port(), cutting).await?;
+            let url = format!("postgres://weixin@127.0.0.1:{port}/postgres?sslmode=disable");
+            let child = spawn(&simulator.url(), &url, &name, folder.path())?;
+            processes.push(Process { name, url, cut, child });
+        }
+        let bench = Self { simulator, bots, backend, watched, processes, folder, server: Some(server) };
+        polled_since(&bench.watched, &bench.all(), Instant::now(), None).await;
+        Ok(bench)
     }
-    Ok(())
+
+    fn all(&self) -> HashSet<String> {
+        self.bots.iter().map(|(_, bot)| bot.bot_id.clone()).collect()
+    }
+
+    /// Each user's, set to write to their bot.
+    fn phones(&self) -> Vec<Phone> {
+        let phone = |(user, bot): &(String, BotInfo)| self.simulator.phone(user).writing_to(&bot.bot_id);
+        self.bots.iter().map(phone).collect()
+    }
+
+    /// Does it to a process, and waits until it is made up for.
+    async fn suffer(&mut self, fault: Fault, victim: usize, seen: &mut Seen) -> Outcome<String> {
+        let (watched, all) = (self.watched.clone(), self.all());
+        let process = &mut self.processes[victim];
+        let name = process.name.clone();
+        let owned: HashSet<String> = {
+            let watched = lock(&watched);
+            let theirs = watched.last.iter().filter(|(_, (who, _))| who.contains(&name));
+            theirs.map(|(id, _)| id.clone()).collect()
+        };
+        let taken_over = polled_since(&watched, &owned, Instant::now(), Some(&name));
+        let mut times = match fault {
+            Fault::Kill => {
+                process.child.kill()?;
+                process.child.wait()?;
+                let times = taken_over.await;
+                process.child = spawn(&self.simulator.url(), &process.url, &name, self.folder.path())?;
+                times
+            }
+            Fault::Stop => {
+                signal(&process.child, "STOP")?;
+                let times = taken_over.await;
+                signal(&process.child, "CONT")?;
+                times
+            }
+            Fault::Cut => {
+                process.cut.send_replace(true);
+                let times = taken_over.await;
+                process.cut.send_replace(false);
+                times
+            }
+            Fault::Restart => {
+                if let Some(mut running) = self.server.take() {
+                    let restarted =
+                        tokio::task::spawn_blocking(move || running.restart().map(|()| running)).await?;
+                    self.server = Some(restarted?);
+                }
+                let mut times = polled_since(&watched, &all, Instant::now(), None).await;
+                times.sort_unstable();
+                seen.missed += all.len() - times.len();
+                let told = format!("{} accounts, {}", all.len(), figures(&times));
+                seen.restarts.append(&mut times);
+                return Ok(told);
+            }
+        };
+        seen.missed += owned.len() - times.len();
+        times.sort_unstable();
+        let told = format!("{} accounts, {}", owned.len(), figures(&times));
+        seen.taken.append(&mut times);
+        // Until the one that is back has its share again, or most of it.
+        let share = all.len() / PROCESSES / 2;
+        let count = || lock(&watched).last.values().filter(|(who, _)| who.contains(&name)).count();
+        until(PATIENCE, || count() > share).await;
+        Ok(told)
+    }
+
+    /// What was handled in the end, and how much is not acknowledged.
+    async fn drain(&self, sent: usize) -> Outcome<(Report, usize)> {
+        let deadline = Instant::now() + PATIENCE * 2;
+        loop {
+            let report = Report::read(&self.folder.path().join("log"), self.bots.len())?;
+            let mut pending = 0;
+            for (_, bot) in &self.bots {
+                pending += self.backend.counts(&AccountId::new(bot.bot_id.as_str())).await?.pending;
+            }
+            if (report.handled.len() == sent && pending == 0) || Instant::now() > deadline {
+                return Ok((report, pending));
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// All processes, cleanly.
+    fn stop(&mut self) -> Outcome {
+        for process in &mut self.processes {
+            drop(process.child.stdin.take());
+        }
+        for process in &mut self.processes {
+            process.child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+/// So many messages a second, each user in turn, until it is told to stop; returns how many.
+async fn write(phones: Vec<Phone>, rate: u64, mut stopped: watch::Receiver<bool>) -> usize {
+    let rate = u32::try_from(rate).unwrap_or(u32::MAX).max(1);
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / rate);
+    for sent in 0.. {
+        tokio::select! {
+            _ = stopped.changed() => return sent,
+            _ = pace.tick() => {}
+        }
+        phones[sent % phones.len()].send_text(&format!("m{sent}"));
+    }
+    0
 }
 
 fn watch_polls(simulator: &Simulator, watched: Shared) {
@@ -228,7 +296,10 @@ fn watch_polls(simulator: &Simulator, watched: Shared) {
             let mut seen = lock(&watched);
             seen.polls += 1;
             if hanging > 0 {
-                let before = seen.last.get(&bot_id).map(|(who, at)| format!("{who} {} ms before", at.elapsed().as_millis()));
+                let before = seen
+                    .last
+                    .get(&bot_id)
+                    .map(|(who, at)| format!("{who} {} ms before", at.elapsed().as_millis()));
                 let overlap = format!("{bot_id}: {agent}, after {}", before.unwrap_or_default());
                 seen.overlaps.push(overlap);
             }
@@ -247,7 +318,9 @@ async fn polled_since(
     let mut times: HashMap<String, Duration> = HashMap::new();
     let all = |times: &mut HashMap<String, Duration>| {
         let seen = lock(watched);
-        for account in accounts.iter().filter(|account| !times.contains_key(*account)).cloned().collect::<Vec<_>>() {
+        for account in
+            accounts.iter().filter(|account| !times.contains_key(*account)).cloned().collect::<Vec<_>>()
+        {
             if let Some((who, at)) = seen.last.get(&account)
                 && *at >= since
                 && not.is_none_or(|not| !who.contains(not))
@@ -281,9 +354,9 @@ fn signal(child: &Child, name: &str) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("kill -{name} failed").into()) }
 }
 
-fn spawn(simulator: &str, database: &str, name: &str, log: &Path) -> std::io::Result<Child> {
+fn spawn(simulator: &str, database: &str, name: &str, folder: &Path) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["fleet-child", simulator, database, name]).arg(log);
+    command.args(["fleet-child", simulator, database, name]).arg(folder.join("log"));
     command.stdin(Stdio::piped()).spawn()
 }
 
@@ -318,71 +391,4 @@ async fn copy(
             return;
         }
     }
-}
-
-/// What the processes wrote down.
-#[derive(Default)]
-struct Report {
-    handled: HashSet<usize>,
-    again: usize,
-    after: usize,
-    disorder: usize,
-}
-
-impl Report {
-    fn read(log: &Path, accounts: usize) -> std::io::Result<Self> {
-        let (mut report, mut acknowledged) = (Self::default(), HashSet::new());
-        let mut last: HashMap<usize, usize> = HashMap::new();
-        for line in std::fs::read_to_string(log)?.lines() {
-            let Some((what, number)) = line.split_once(' ') else { continue };
-            let Ok(number) = number.parse::<usize>() else { continue };
-            if what == "acknowledged" {
-                acknowledged.insert(number);
-                continue;
-            }
-            report.after += usize::from(acknowledged.contains(&number));
-            let new = report.handled.insert(number);
-            report.again += usize::from(!new);
-            let last = last.entry(number % accounts).or_default();
-            report.disorder += usize::from(new && number < *last);
-            *last = number.max(*last);
-        }
-        Ok(report)
-    }
-}
-
-/// One of the processes, until its standard input ends.
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-pub(crate) async fn child(simulator: &str, database: &str, name: &str, log: &str) -> Outcome {
-    let log = Arc::new(OpenOptions::new().append(true).open(log)?);
-    let mut options = PostgresOptions::default();
-    options.name = Some(name.to_owned());
-    let backend = PostgresBackend::open(database, options).await?;
-    let folder = tempfile::tempdir()?;
-    let builder = Channel::builder().state_dir(folder.path()).backend(backend.clone()).base_url(simulator);
-    let builder = builder.sends(lab::unlimited()).bot_agent(BotAgent::new(&format!("bench-{name}/1")));
-    let (channel, mut deliveries) = builder.build().await?;
-    let mut options = FleetOptions::default();
-    options.config = Arc::new(|_| lab::open());
-    let fleet = Fleet::start(channel.clone(), backend, options);
-    let mut stdin = tokio::io::stdin();
-    let mut byte = [0];
-    loop {
-        let delivery = tokio::select! {
-            Some(delivery) = deliveries.next() => delivery,
-            _ = stdin.read(&mut byte) => break,
-        };
-        let number = delivery.inbound.text.trim_start_matches('m').to_owned();
-        (&*log).write_all(format!("handled {number}\n").as_bytes())?;
-        let log = log.clone();
-        tokio::spawn(async move {
-            // A turn takes its time.
-            tokio::time::sleep(Duration::from_micros(fastrand::u64(..5_000))).await;
-            if delivery.ack().await.is_ok() {
-                let _ = (&*log).write_all(format!("acknowledged {number}\n").as_bytes());
-            }
-        });
-    }
-    fleet.stop().await;
-    Ok(())
 }

@@ -6,6 +6,8 @@ mod crash;
 mod faults;
 #[cfg(feature = "postgres")]
 mod fleet;
+#[cfg(feature = "postgres")]
+mod fleet_child;
 mod idle;
 mod lab;
 mod throughput;
@@ -14,7 +16,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// What a benchmark ends with.
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "postgres")]
         ["fleet", rest @ ..] => fleet::run(rest),
         #[cfg(feature = "postgres")]
-        ["fleet-child", simulator, database, name, log] => fleet::child(simulator, database, name, log),
+        ["fleet-child", simulator, database, name, log] => fleet_child::run(simulator, database, name, log),
         _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults | fleet [--short] \
                   [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
             .into()),

@@ -46,14 +46,20 @@ mod tests {
     /// Who has which, by name.
     fn owners(members: &[Member]) -> HashMap<AccountId, String> {
         let accounts = accounts();
-        let of = |member: &Member| share(members, member.id, &accounts).into_iter().map(|id| (id, member.name.clone())).collect::<Vec<_>>();
+        let of = |member: &Member| {
+            share(members, member.id, &accounts)
+                .into_iter()
+                .map(|id| (id, member.name.clone()))
+                .collect::<Vec<_>>()
+        };
         members.iter().flat_map(of).collect()
     }
 
     #[test]
     fn each_account_has_one_owner_and_shares_are_alike() {
         let members = members(&["a", "b", "c"]);
-        let shares: Vec<usize> = members.iter().map(|member| share(&members, member.id, &accounts()).len()).collect();
+        let shares: Vec<usize> =
+            members.iter().map(|member| share(&members, member.id, &accounts()).len()).collect();
         assert_eq!(shares.iter().sum::<usize>(), 30_000);
         assert!(shares.iter().all(|share| (9_500..10_500).contains(share)), "{shares:?}");
     }

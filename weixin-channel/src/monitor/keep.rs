@@ -44,7 +44,9 @@ impl<'a> Keeper<'a> {
                         break;
                     }
                     Ok(Err(error)) if error.is_fenced() => return error,
-                    Ok(Err(error)) => tracing::warn!(account = %lease.account, %error, "the lease was not renewed"),
+                    Ok(Err(error)) => {
+                        tracing::warn!(account = %lease.account, %error, "the lease was not renewed");
+                    }
                     Err(_) => tracing::warn!(account = %lease.account, "the lease was not renewed in time"),
                 }
                 sleep_until(next).await;

@@ -33,7 +33,8 @@ impl Accounts for PostgresBackend {
         Box::pin(async move {
             let account = AccountId::from(&credentials.bot_id);
             let token = text(credentials.token.expose());
-            let user = credentials.user_id.as_ref().map(|user| text(user.as_str())).filter(|user| !user.is_empty());
+            let user =
+                credentials.user_id.as_ref().map(|user| text(user.as_str())).filter(|user| !user.is_empty());
             let values: [Value<'_>; 4] = [
                 (&account.as_str(), Type::TEXT),
                 (&token, Type::TEXT),

@@ -41,10 +41,12 @@ impl Failure {
             Self::Pool(PoolError::Timeout(TimeoutType::Wait)) => transient(
                 "all connections to PostgreSQL are in use for seconds: allow more of them, or see what is slow there",
             ),
-            Self::Pool(_) => transient("PostgreSQL was not reached in time: see whether it runs and the network works"),
-            Self::TimedOut => {
-                transient("PostgreSQL did not answer in time: see what holds it up, or whether the network works")
+            Self::Pool(_) => {
+                transient("PostgreSQL was not reached in time: see whether it runs and the network works")
             }
+            Self::TimedOut => transient(
+                "PostgreSQL did not answer in time: see what holds it up, or whether the network works",
+            ),
         }
     }
 }
@@ -53,7 +55,10 @@ fn of_sql(error: tokio_postgres::Error) -> Error {
     let Some(told) = error.as_db_error() else {
         return StoreError::new(
             StoreErrorKind::Transient,
-            format!("the connection to PostgreSQL failed ({}): see whether it runs, and its address", causes(&error)),
+            format!(
+                "the connection to PostgreSQL failed ({}): see whether it runs, and its address",
+                causes(&error)
+            ),
         )
         .with_source(error)
         .into();
@@ -68,16 +73,22 @@ fn advice(state: &SqlState) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Conflict, Corrupt, Transient};
     match (state.code().get(..2).unwrap_or_default(), state.code()) {
         (_, "23505" | "23P01") => (Conflict, "somebody else wrote the same at that moment: look again"),
-        (_, "53300") => (Transient, "it has no connection left: allow more there, or put PgBouncer before it"),
+        (_, "53300") => {
+            (Transient, "it has no connection left: allow more there, or put PgBouncer before it")
+        }
         (_, "25006") => (Transient, "it is a replica that only reads: give the address of the primary"),
-        ("40" | "55", _) => (Transient, "others wrote at that moment: nothing needs to be done, it is tried again"),
+        ("40" | "55", _) => {
+            (Transient, "others wrote at that moment: nothing needs to be done, it is tried again")
+        }
         ("53" | "58", _) => (Transient, "it lacks disk, memory or connections: make room there"),
         ("57", _) => (Transient, "it is being stopped or started: wait for it"),
         ("08", _) => (Transient, "the connection broke: see whether it runs"),
         ("28", _) => (Transient, "check the user and the password in its address"),
         ("3D", _) => (Transient, "create that database, or correct its name in the address"),
         ("XX", _) => (Corrupt, "its data is damaged: restore a backup"),
-        ("42", _) => (Corrupt, "its tables are not those of this version, or its user may not use them: have a look"),
+        ("42", _) => {
+            (Corrupt, "its tables are not those of this version, or its user may not use them: have a look")
+        }
         ("22" | "23", _) => (Corrupt, "it was given what it cannot keep: please report it with this message"),
         _ => (Transient, "see its log"),
     }
@@ -95,7 +106,8 @@ pub(super) fn transient(sentence: &str) -> Error {
 
 /// A value that is not what this version wrote.
 pub(super) fn unreadable(error: tokio_postgres::Error) -> Error {
-    let sentence = format!("a row in PostgreSQL cannot be read ({error}): was it written by another version?");
+    let sentence =
+        format!("a row in PostgreSQL cannot be read ({error}): was it written by another version?");
     StoreError::new(StoreErrorKind::Corrupt, sentence).with_source(error).into()
 }
 

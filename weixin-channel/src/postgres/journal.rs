@@ -34,13 +34,15 @@ impl Journal for PostgresBackend {
         Box::pin(async move {
             let each = |of: fn(&NewEntry) -> String| entries.iter().map(of).collect::<Vec<_>>();
             let some = |of: fn(&NewEntry) -> Option<String>| entries.iter().map(of).collect::<Vec<_>>();
-            let (keys, peers, raws) =
-                (each(|e| text(&e.key)), each(|e| text(e.peer.as_str())), each(|e| text(&e.raw)));
+            let (keys, peers) = (each(|e| text(&e.key)), each(|e| text(e.peer.as_str())));
+            let messages = each(|e| text(&e.raw));
             let contents = some(|e| e.content.as_ref().map(|content| text(&content.fingerprint)));
             let reasons = some(|e| e.dead.as_deref().map(text));
             let tokens = some(|e| e.context_token.as_ref().map(|token| text(token.as_str())));
-            let withins: Vec<i64> =
-                entries.iter().map(|e| e.content.as_ref().map_or(0, |content| whole(content.within))).collect();
+            let withins: Vec<i64> = entries
+                .iter()
+                .map(|e| e.content.as_ref().map_or(0, |content| whole(content.within)))
+                .collect();
             let written: Vec<Option<i64>> = entries.iter().map(|e| e.written.map(millis)).collect();
             let cursor = text(cursor.as_str());
             let values: [Value<'_>; 12] = [
@@ -52,12 +54,13 @@ impl Journal for PostgresBackend {
                 (&contents, Type::TEXT_ARRAY),
                 (&withins, Type::INT8_ARRAY),
                 (&peers, Type::TEXT_ARRAY),
-                (&raws, Type::TEXT_ARRAY),
+                (&messages, Type::TEXT_ARRAY),
                 (&written, Type::INT8_ARRAY),
                 (&reasons, Type::TEXT_ARRAY),
                 (&tokens, Type::TEXT_ARRAY),
             ];
-            let sql = "SELECT place, id FROM weixin_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+            let sql =
+                "SELECT place, id FROM weixin_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
             let rows = self.inner.db.call(Some(&lease.account), sql, &values).await?;
             let mut fresh = Vec::with_capacity(rows.len());
             for row in &rows {
@@ -85,7 +88,9 @@ impl Journal for PostgresBackend {
                 let (id, kind, reason) = match settlement {
                     Settlement::Dispatched(id) => (*id, 0_i16, None),
                     Settlement::Done(id) => (*id, 1, None),
-                    Settlement::Failed { id, reason, dead } => (*id, 2 + i16::from(*dead), Some(text(reason))),
+                    Settlement::Failed { id, reason, dead } => {
+                        (*id, 2 + i16::from(*dead), Some(text(reason)))
+                    }
                 };
                 ids.push(id);
                 kinds.push(kind);

@@ -21,7 +21,11 @@ impl Leases for PostgresBackend {
             // To its end: what is given out to nobody is let go of.
             tokio::spawn(async move {
                 let taken = backend.take(&id, &holder).await;
-                let _ = told.send(taken.map(|lease| Untold { backend, lease: Some(lease), runtime: Handle::current() }));
+                let _ = told.send(taken.map(|lease| Untold {
+                    backend,
+                    lease: Some(lease),
+                    runtime: Handle::current(),
+                }));
             });
             let ending = |_| Err(transient("the runtime of this program is being shut down: start it again"));
             let mut untold = got.await.unwrap_or_else(ending)?;

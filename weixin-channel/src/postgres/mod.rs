@@ -62,7 +62,7 @@ pub struct PostgresOptions {
     /// Root certificates in PEM instead of the machine's. Whether TLS is used is a matter of the address: `sslmode`
     /// `disable`, `prefer` (if the server has it; the default) or `require`. Its certificate is checked in any case.
     pub roots: Vec<Vec<u8>>,
-    /// After how long without a sign of life a process has lost its accounts: 6 s; at least 3 s.
+    /// After how long without a sign of life a process has lost its accounts: 5 s; at least 3 s.
     pub lifetime: Duration,
     /// What this process is called among others of its [fleet](crate::fleet). Which accounts it gets follows from it,
     /// so one that keeps its name over restarts gets the same ones. `None`: made up.
@@ -76,7 +76,7 @@ impl Default for PostgresOptions {
         Self {
             connections: 8,
             roots: Vec::new(),
-            lifetime: Duration::from_secs(6),
+            lifetime: Duration::from_secs(5),
             name: None,
             quotes: Some(Duration::from_secs(30 * 24 * 60 * 60)),
         }

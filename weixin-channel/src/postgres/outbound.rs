@@ -11,8 +11,8 @@ use super::failure::FULL;
 use super::{PostgresBackend, millis, signed, time};
 use crate::account::AccountId;
 use crate::backend::{
-    Answer, Health, Lease, Ledger, NewOutboxItem, Outbound, OutboxItem, Recipient, Reservation, Reserve, SendContext,
-    SendRecord,
+    Answer, Health, Lease, Ledger, NewOutboxItem, Outbound, OutboxItem, Recipient, Reservation, Reserve,
+    SendContext, SendRecord,
 };
 use crate::error::Error;
 
@@ -129,7 +129,8 @@ impl Outbound for PostgresBackend {
                 let user = UserId::from(get::<String>(row, 1)?);
                 let client_id = ClientId::from(get::<String>(row, 2)?);
                 let (created, expires) = (time(get(row, 5)?), time(get(row, 6)?));
-                let mut content = NewOutboxItem::new(user, client_id, get::<String>(row, 3)?, created, expires);
+                let mut content =
+                    NewOutboxItem::new(user, client_id, get::<String>(row, 3)?, created, expires);
                 content.run = get(row, 4)?;
                 Ok(OutboxItem::new(get(row, 0)?, content))
             };
@@ -159,7 +160,8 @@ impl Outbound for PostgresBackend {
 fn read_context(row: &Row, first: usize) -> Result<SendContext, Error> {
     let user: Option<String> = get(row, first)?;
     let token: Option<String> = get(row, first + 1)?;
-    let recipient = user.zip(token).map(|(user, token)| Recipient::new(UserId::from(user), ContextToken::from(token)));
+    let recipient =
+        user.zip(token).map(|(user, token)| Recipient::new(UserId::from(user), ContextToken::from(token)));
     let at = |column| Ok::<_, Error>(get::<Option<i64>>(row, column)?.map(time));
     let sends = get::<Option<i64>>(row, first + 3)?.unwrap_or(0);
     let bytes = get::<Option<i64>>(row, first + 5)?.unwrap_or(0);

@@ -57,7 +57,7 @@ impl Processes {
 
     /// For how long a lease is good from when it was got or renewed: by then the last sign of life may be a while ago.
     pub(super) fn lease_time(&self) -> Duration {
-        self.lifetime - self.fresh()
+        self.lifetime.saturating_sub(self.fresh())
     }
 
     /// How old the last sign of life may be for leases to be given out and renewed.
@@ -87,7 +87,8 @@ impl Processes {
         let name = text(&self.name);
         let values: [super::database::Value<'_>; 3] =
             [(&name, Type::TEXT), (&member, Type::BOOL), (&whole(self.lifetime), Type::INT8)];
-        let rows = self.db.beat(self.fresh(), sql, &values).await.map_err(|failure| failure.into_error(None))?;
+        let rows =
+            self.db.beat(self.fresh(), sql, &values).await.map_err(|failure| failure.into_error(None))?;
         let id: i64 = get(rows.first().ok_or_else(|| transient("PostgreSQL gave no number"))?, 0)?;
         tracing::debug!(name = self.name, id, "registered with the database");
         let mut state = self.lock();
@@ -101,12 +102,16 @@ impl Processes {
     /// Gives a sign of life. True while this process is alive.
     async fn beat(&self, id: i64) -> Result<bool, Error> {
         let begun = Instant::now();
-        let values: [super::database::Value<'_>; 2] = [(&id, Type::INT8), (&whole(self.lifetime), Type::INT8)];
+        let values: [super::database::Value<'_>; 2] =
+            [(&id, Type::INT8), (&whole(self.lifetime), Type::INT8)];
         let beat = self.db.beat(self.fresh(), "SELECT account, generation FROM weixin_beat($1, $2)", &values);
         let rows = match beat.await {
             Ok(rows) => rows,
             Err(failure) if failure.is(LOST) => {
-                tracing::warn!(name = self.name, "no sign of life of this process arrived in time: its accounts are lost");
+                tracing::warn!(
+                    name = self.name,
+                    "no sign of life of this process arrived in time: its accounts are lost"
+                );
                 self.lost(id);
                 return Ok(false);
             }
@@ -167,7 +172,9 @@ impl Processes {
                 if alive.beat.elapsed() <= self.fresh() {
                     return Ok(());
                 }
-                Err(transient("the database was not told for seconds that this process is alive: see whether it is reached"))
+                Err(transient(
+                    "the database was not told for seconds that this process is alive: see whether it is reached",
+                ))
             }
             _ => Err(StoreError::fenced(&lease.account).into()),
         }

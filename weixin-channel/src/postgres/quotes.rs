@@ -15,7 +15,8 @@ use crate::backend::{Answer, Quotes};
 use crate::error::Error;
 use crate::quote::{Direction, QuoteLimits, StoredMedia, StoredMessage};
 
-const COLUMNS: &str = "message_id, outbound, body, media_path, media_mime, media_name, media_size, created_ms";
+const COLUMNS: &str =
+    "message_id, outbound, body, media_path, media_mime, media_name, media_size, created_ms";
 
 impl Quotes for PostgresBackend {
     fn record_quote<'a>(
@@ -25,7 +26,8 @@ impl Quotes for PostgresBackend {
         message: &'a StoredMessage,
     ) -> Answer<'a, ()> {
         Box::pin(async move {
-            let is_quotable = message.message_id.0 != 0 && (!message.body.is_empty() || message.media.is_some());
+            let is_quotable =
+                message.message_id.0 != 0 && (!message.body.is_empty() || message.media.is_some());
             if self.inner.quotes.is_none() || !is_quotable {
                 return Ok(());
             }
@@ -78,7 +80,9 @@ impl Quotes for PostgresBackend {
                 "SELECT {COLUMNS} FROM weixin_quotes
                  WHERE account = $1 AND conversation = $2 AND message_id = $3 AND created_ms >= $4"
             );
-            with_what_is_there(self.inner.db.call(None, &sql, &values).await?).await.map(|mut found| found.pop())
+            with_what_is_there(self.inner.db.call(None, &sql, &values).await?)
+                .await
+                .map(|mut found| found.pop())
         })
     }
 

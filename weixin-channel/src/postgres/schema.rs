@@ -23,16 +23,15 @@ pub(super) async fn migrate(db: &Database) -> Result<(), Error> {
         }
     }
     // The lock is the same for all databases of this kind, and ends with the transaction.
-    let mut sql = "SELECT pg_advisory_xact_lock(7310452811);
-                   CREATE TABLE IF NOT EXISTS weixin_schema (version integer PRIMARY KEY);"
-        .to_owned();
-    for (step, statements) in (1..).zip(STEPS) {
-        sql += &format!(
+    let lock = "SELECT pg_advisory_xact_lock(7310452811);
+                   CREATE TABLE IF NOT EXISTS weixin_schema (version integer PRIMARY KEY);";
+    let steps = (1..).zip(STEPS).map(|(step, statements)| {
+        format!(
             "DO $step$ BEGIN IF NOT EXISTS (SELECT 1 FROM weixin_schema WHERE version >= {step}) THEN
              EXECUTE $sql${statements}$sql$; INSERT INTO weixin_schema VALUES ({step}); END IF; END $step$;"
-        );
-    }
-    db.batch(&sql).await
+        )
+    });
+    db.batch(&std::iter::once(lock.to_owned()).chain(steps).collect::<String>()).await
 }
 
 async fn version(db: &Database) -> Result<i32, Error> {

@@ -25,7 +25,9 @@ impl Tls {
     /// With these roots in PEM; with none, those of the machine.
     pub(super) fn new(roots: &[Vec<u8>]) -> Result<Self, Error> {
         let unusable = |why: String| {
-            let sentence = format!("TLS to PostgreSQL cannot be set up ({why}): give the authority's certificate in PEM");
+            let sentence = format!(
+                "TLS to PostgreSQL cannot be set up ({why}): give the authority's certificate in PEM"
+            );
             Error::from(StoreError::new(StoreErrorKind::Corrupt, sentence))
         };
         let mut store = RootCertStore::empty();
@@ -90,7 +92,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Stream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }

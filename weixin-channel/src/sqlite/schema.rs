@@ -112,7 +112,8 @@ mod tests {
         let mut plan =
             connection.prepare(&format!("EXPLAIN QUERY PLAN {}", super::super::journal::COUNTS)).unwrap();
         let steps = plan.query_map(["a"], |row| row.get(3)).unwrap();
-        let steps: Vec<String> = steps.map(Result::unwrap).filter(|step: &String| step.contains("journal")).collect();
+        let steps: Vec<String> =
+            steps.map(Result::unwrap).filter(|step: &String| step.contains("journal")).collect();
         assert_eq!(steps.len(), 3, "{steps:?}");
         assert!(steps.iter().all(|step| step.contains("COVERING INDEX")), "{steps:?}");
     }
