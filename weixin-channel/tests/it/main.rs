@@ -15,6 +15,8 @@ mod inbound;
 mod off_the_runtime;
 mod outbound;
 mod path_faults;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod races;
 mod setup;
 mod words;
