@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use weixin_channel::Channel;
 use weixin_channel::fleet::{Fleet, FleetOptions};
-use weixin_channel::ilink_client::BotAgent;
+use weixin_channel::ilink_client::{BotAgent, Client};
 use weixin_channel::postgres::{PostgresBackend, PostgresOptions};
 
 use crate::{Outcome, lab};
@@ -54,8 +54,9 @@ pub(crate) async fn run(simulator: &str, database: &str, name: &str, log: &str) 
     options.name = Some(name.to_owned());
     let backend = PostgresBackend::open(database, options).await?;
     let folder = tempfile::tempdir()?;
-    let builder = Channel::builder().state_dir(folder.path()).backend(backend.clone()).base_url(simulator);
-    let builder = builder.sends(lab::unlimited()).bot_agent(BotAgent::new(&format!("bench-{name}/1")));
+    let client = Client::builder().base_url(simulator).bot_agent(BotAgent::new(&format!("bench-{name}/1")));
+    let builder = Channel::builder().state_dir(folder.path()).backend(backend.clone());
+    let builder = builder.sends(lab::unlimited()).client(client);
     let (channel, mut deliveries) = builder.build().await?;
     let mut options = FleetOptions::default();
     options.config = Arc::new(|_| lab::open());

@@ -9,7 +9,7 @@ use weixin_channel::backend::{
     Accounts as _, Journal as _, Leases as _, NewEntry, StoreErrorKind, conformance,
 };
 use weixin_channel::fleet::{Fleet, FleetOptions};
-use weixin_channel::ilink_client::{Credentials, Cursor};
+use weixin_channel::ilink_client::{Client, Credentials, Cursor};
 use weixin_channel::postgres::{PostgresBackend, PostgresOptions};
 use weixin_channel::{AccountConfig, AccountId, Channel, Error, LinkState};
 
@@ -199,7 +199,8 @@ async fn a_fleet_of_two_becomes_one_of_one() {
         options.name = Some(name.to_owned());
         let backend = PostgresBackend::open(&url, options).await.expect("open");
         let builder = Channel::builder().state_dir(folder.path().join(name)).backend(backend.clone());
-        let (channel, deliveries) = builder.base_url(simulator.url()).build().await.expect("channel");
+        let (channel, deliveries) =
+            builder.client(Client::builder().base_url(simulator.url())).build().await.expect("channel");
         let mut options = FleetOptions::default();
         options.config = std::sync::Arc::new(|_| AccountConfig::default().open());
         processes.push((channel.clone(), deliveries, Fleet::start(channel, backend, options)));
