@@ -149,6 +149,24 @@ async fn a_restart_of_the_database_passes() {
     panic!("connections that broke are used again and again");
 }
 
+/// With TLS the server's certificate is checked, and without it `sslmode=require` does not connect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_used_and_its_certificate_checked() {
+    let Some(mut server) = server() else { return };
+    let url = format!("postgres://weixin@localhost:{}/postgres?sslmode=require", server.port());
+    let plain =
+        PostgresBackend::open(&url, PostgresOptions::default()).await.expect_err("the server has no TLS");
+    assert_eq!(kind(&plain), StoreErrorKind::Transient);
+    let pem = server.with_tls().expect("TLS");
+    let stranger =
+        PostgresBackend::open(&url, PostgresOptions::default()).await.expect_err("nobody vouches for it");
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    let mut options = PostgresOptions::default();
+    options.roots = vec![pem.into_bytes()];
+    let backend = PostgresBackend::open(&url, options).await.expect("open");
+    backend.check_writable().await.expect("write");
+}
+
 #[tokio::test]
 async fn addresses_that_lead_nowhere() {
     let open =
