@@ -1,4 +1,4 @@
-//! How this client names itself (protocol §2, §3).
+//! How this client names itself (docs/protocol.md §2, §3).
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,7 +80,9 @@ impl FromStr for ClientVersion {
 pub struct BotAgent(String);
 
 impl BotAgent {
-    /// Keeps what the grammar of protocol §3 allows.
+    /// Keeps what the grammar of [protocol §3] allows.
+    ///
+    /// [protocol §3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#3-endpoints
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut kept = String::new();

@@ -37,7 +37,7 @@ pub struct Credentials {
     pub bot_id: BotId,
     /// Its token.
     pub token: Secret,
-    /// Where its requests go, if the login named a place; else the client's base URL.
+    /// Where its requests go, if the login named a base URL; else the client's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// Who scanned the code.
@@ -68,7 +68,7 @@ impl Credentials {
 
 /// A logged-in bot: one method per endpoint. Cheap to clone.
 ///
-/// Each method returns a request that is sent when awaited; before, it can be given options.
+/// Each method returns a request. Options can be set on it, and awaiting it sends it.
 #[derive(Clone)]
 pub struct Bot {
     inner: Arc<Inner>,
@@ -132,7 +132,7 @@ impl Bot {
         Updates::new(self.clone(), cursor.into())
     }
 
-    /// Sends a text, up to about 4,000 characters (field note 23).
+    /// Sends a text, up to about 4,000 characters ([field note 23]).
     ///
     /// ```no_run
     /// # async fn run(bot: ilink_client::Bot, message: ilink_client::wire::WeixinMessage) -> Result<(), ilink_client::Error> {
@@ -141,6 +141,8 @@ impl Bot {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// [field note 23]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-23
     pub fn send_text(&self, to: impl Into<UserId>, text: impl Into<String>) -> SendMessage<'_> {
         self.send_item(to, MessageItem::from_text(text))
     }
@@ -165,12 +167,12 @@ impl Bot {
         GetUploadUrl::new(self, to.into(), kind)
     }
 
-    /// Says that this installation starts to poll. A failure can be ignored.
+    /// Tells the server that this installation starts to poll. A failure can be ignored.
     pub fn notify_start(&self) -> NotifyStart<'_> {
         NotifyStart::new(self)
     }
 
-    /// Says that this installation stops. A failure can be ignored.
+    /// Tells the server that this installation stops polling. A failure can be ignored.
     pub fn notify_stop(&self) -> NotifyStop<'_> {
         NotifyStop::new(self)
     }

@@ -43,8 +43,8 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Another server than [`DEFAULT_BASE_URL`]: https, or plain http on this machine. Its host is allowed
-    /// from then on. Credentials that name a base URL of their own, as those of a login do, keep to that.
+    /// Another server than [`DEFAULT_BASE_URL`]: https, or plain http on this machine. The token may go to its host.
+    /// Credentials from a login usually name a base URL of their own; for them that one is used.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -68,7 +68,9 @@ impl ClientBuilder {
         self
     }
 
-    /// `SKRouteTag`, where an account was given one (protocol §2).
+    /// `SKRouteTag`, where an account was given one ([protocol §2]).
+    ///
+    /// [protocol §2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#2-headers
     pub fn route_tag(mut self, tag: impl Into<String>) -> Self {
         self.route_tag = Some(tag.into());
         self
@@ -80,13 +82,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes all that is random repeatable: for tests.
+    /// Seeds all randomness (jitter, `client_id`), so that tests repeat exactly.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Where the wall clock comes from: for tests. By it certificates are valid or not.
+    /// Where the wall clock comes from: for tests. Validity of certificates is checked against it.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -120,7 +122,9 @@ impl ClientBuilder {
     }
 
     /// How long a connection may take, TLS and a proxy included, instead of 5 s. If a name has several addresses
-    /// (field note 16), they share it, but each gets half of it for its TLS handshake.
+    /// ([field note 16]), they share it, but each gets half of it for its TLS handshake.
+    ///
+    /// [field note 16]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-16
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.connect_timeout = limit;
         self

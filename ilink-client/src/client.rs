@@ -25,7 +25,9 @@ use crate::secret::Secret;
 use crate::transport::{Body, Transport, TransportError};
 use crate::wire::request::BaseInfo;
 
-/// The API's address, and always the first one of a login (protocol §1).
+/// The API's address, and always the first one of a login ([protocol §1]).
+///
+/// [protocol §1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#1-hosts
 pub const DEFAULT_BASE_URL: &str = "https://ilinkai.weixin.qq.com";
 
 /// An answer larger than this is refused rather than held in memory: a batch is some kilobytes.
@@ -85,7 +87,7 @@ impl Client {
         LoginBuilder::new(self.clone())
     }
 
-    /// Goes on with a login that was started earlier, in another process for one.
+    /// Continues a login that was started earlier, for example by another process.
     pub fn resume_login(&self, session: LoginSession) -> Login {
         Login::resume(self.clone(), session)
     }
@@ -93,7 +95,9 @@ impl Client {
     /// A client with credentials. The base URL that they name, from the login, comes before the client's own.
     ///
     /// # Errors
-    /// If the credentials name a base URL whose host is not allowed (field note 28), or their token cannot be one.
+    /// If the credentials name a base URL whose host is not allowed ([field note 28]), or their token cannot be one.
+    ///
+    /// [field note 28]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-28
     pub fn bot(&self, credentials: Credentials) -> Result<Bot, Error> {
         Bot::new(self.clone(), credentials)
     }
@@ -292,7 +296,8 @@ async fn read_body(answer: Response<Body>, host: &str) -> Result<Bytes, Error> {
     Ok(if rest.is_empty() { first } else { [&first[..], &rest].concat().into() })
 }
 
-/// The API has no redirects: whoever gives one stands in between, and the token is not carried there (field note 28).
+/// The API has no redirects: something in between has answered, and the token is not sent where it points
+/// (docs/field-notes.md#note-28).
 fn redirected(answer: &Response<Body>) -> Option<Error> {
     let status = answer.status();
     let location = answer.headers().get(LOCATION).filter(|_| status.is_redirection())?;

@@ -1,7 +1,7 @@
-//! The one decoder for the answers of all endpoints (field note 17).
+//! The one decoder for the answers of all endpoints (docs/field-notes.md#note-17).
 //!
-//! It ignores the content type, takes an empty body for `{}`, fails on `ret` **or** `errcode` other than 0, and
-//! says with which bytes a body begins that is no JSON.
+//! It ignores the content type, takes an empty body for `{}`, and fails on `ret` **or** `errcode` other than 0. If a body
+//! is not JSON, the error names its first bytes.
 
 use std::borrow::Cow;
 

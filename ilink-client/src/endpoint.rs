@@ -1,4 +1,6 @@
-//! The table of endpoints (protocol §3). What an endpoint is like is said here and nowhere else.
+//! The table of endpoints ([protocol §3]). Path, limits and repeatability of an endpoint are defined here and nowhere else.
+//!
+//! [protocol §3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#3-endpoints
 
 use std::time::Duration;
 
@@ -20,7 +22,9 @@ pub struct Endpoint {
     /// of a login has no limit there and 15 s here.
     pub timeout: Duration,
     /// Whether sending it twice is harmless. A send counts as such, since both carry the same `client_id`
-    /// (field note 11).
+    /// ([field note 11]).
+    ///
+    /// [field note 11]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-11
     pub idempotent: bool,
 }
 
@@ -49,7 +53,7 @@ pub static GET_QRCODE_STATUS: Endpoint = Endpoint {
     idempotent: false,
 };
 
-/// Asks for new messages; a long poll. Repeating it is the business of [`Updates`](crate::Updates).
+/// Asks for new messages; a long poll, which [`Updates`](crate::Updates) repeats.
 pub static GET_UPDATES: Endpoint = post("getupdates", "ilink/bot/getupdates", 35, false);
 
 /// Sends one message of one item.
@@ -64,10 +68,10 @@ pub static GET_CONFIG: Endpoint = post("getconfig", "ilink/bot/getconfig", 10, t
 /// Shows or hides "is typing". Not repeated: the next one comes in 5 s anyway.
 pub static SEND_TYPING: Endpoint = post("sendtyping", "ilink/bot/sendtyping", 10, false);
 
-/// Says that this installation starts to poll.
+/// Tells the server that this installation starts to poll.
 pub static NOTIFY_START: Endpoint = post("notifystart", "ilink/bot/msg/notifystart", 10, true);
 
-/// Says that this installation stops.
+/// Tells the server that this installation stops polling.
 pub static NOTIFY_STOP: Endpoint = post("notifystop", "ilink/bot/msg/notifystop", 10, false);
 
 /// All of them.

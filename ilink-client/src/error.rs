@@ -72,7 +72,7 @@ pub enum ErrorKind {
     Body,
     /// The server answered with `ret` or `errcode` other than 0.
     Api,
-    /// A login ended without success: nobody scanned, or the codes ran out.
+    /// A login ended without success: nobody scanned, or all codes expired.
     Login,
 }
 
@@ -88,8 +88,10 @@ pub enum RetryClass {
     Idempotent,
     /// A new login is needed first.
     AfterLogin,
-    /// The server refused for now (`ret:-2`: budget, window or pace, field note 2); repeating at once makes it
+    /// The server refused for now (`ret:-2`: budget, window or pace, [field note 2]); repeating at once makes it
     /// worse.
+    ///
+    /// [field note 2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-2
     Later,
 }
 
@@ -236,7 +238,9 @@ impl Error {
     }
 
     /// The token is no longer good (`-14` in `ret` or `errcode`): another installation was bound, the token
-    /// was rotated, or the session idled out (field note 5).
+    /// was rotated, or the session idled out ([field note 5]).
+    ///
+    /// [field note 5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-5
     #[must_use]
     pub fn is_stale_session(&self) -> bool {
         self.has_code(-14)
@@ -249,13 +253,17 @@ impl Error {
     }
 
     /// `-2`: too many, too late, too fast, too long or suppressed; the answer does not say which
-    /// (field note 2).
+    /// ([field note 2]).
+    ///
+    /// [field note 2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-2
     #[must_use]
     pub fn is_refused_for_now(&self) -> bool {
         self.has_code(-2)
     }
 
-    /// `-3`: an argument is wrong, most often the spelling of a user id (field note 10).
+    /// `-3`: an argument is wrong, most often the spelling of a user id ([field note 10]).
+    ///
+    /// [field note 10]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-10
     #[must_use]
     pub fn is_bad_argument(&self) -> bool {
         self.has_code(-3)

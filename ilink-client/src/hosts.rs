@@ -1,4 +1,4 @@
-//! Where the token may go (field note 28).
+//! Where the token may go (docs/field-notes.md#note-28).
 
 use url::{Host, Url};
 
@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind};
 /// The hosts that a client talks to.
 ///
 /// By default https to names that end in `.weixin.qq.com` or `.wechat.com`. Addresses that the **server**
-/// names (`baseurl`, `redirect_host`, media URLs) are held against this; a base URL that **you** give is
-/// allowed with its very host, since you asked for it.
+/// names (`baseurl`, `redirect_host`, media URLs) are checked against this. The host of a base URL that **you**
+/// give is allowed, since you asked for it.
 ///
 /// ```
 /// use ilink_client::{Client, HostPolicy};
@@ -35,7 +35,7 @@ impl Default for HostPolicy {
 }
 
 impl HostPolicy {
-    /// Also allows https to names that end in this, `.example.com` for one.
+    /// Also allows https to names that end in this, such as `.example.com`.
     #[must_use]
     pub fn allow_suffix(mut self, suffix: impl Into<String>) -> Self {
         let suffix = suffix.into().to_ascii_lowercase();
@@ -63,7 +63,7 @@ impl HostPolicy {
         self.loopback
     }
 
-    /// Holds a URL against the policy.
+    /// Checks a URL against the policy.
     ///
     /// # Errors
     /// [`ErrorKind::HostNotAllowed`], with the host and what a program's user can do; the query is never shown.

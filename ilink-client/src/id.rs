@@ -101,7 +101,9 @@ fn hidden(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 string_id! {
     /// A WeChat user as this bot sees them, `…@im.wechat`. Case-sensitive: send it exactly as it came, or
-    /// the server answers `ret:-3` (field note 10).
+    /// the server answers `ret:-3` ([field note 10]).
+    ///
+    /// [field note 10]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-10
     UserId, shown
 }
 string_id! {
@@ -110,7 +112,9 @@ string_id! {
 }
 string_id! {
     /// The sender's own id of one message. A retry keeps it, so that the phone shows the message once
-    /// (field note 11).
+    /// ([field note 11]).
+    ///
+    /// [field note 11]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-11
     ClientId, shown
 }
 string_id! {

@@ -1,4 +1,4 @@
-//! Text that is nearly JSON, made JSON: one broken character must not cost a batch, which would come again for ever.
+//! Text that is nearly JSON, made JSON: one broken character must not cost a batch, which the server would then send for ever.
 
 use std::fmt::Write as _;
 

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 /// A bot token or another secret. `Debug` shows its length only and there is no `Display`.
 ///
 /// It serialises as the plain text, because credentials have to be stored somewhere; keep such files at
-/// mode 0600 (field note 29).
+/// mode 0600 ([field note 29]).
 ///
 /// ```
 /// let token = ilink_client::Secret::new("b0f5860fdecb@im.bot:0123");
 /// assert_eq!(format!("{token:?}"), "Secret(24 bytes)");
 /// assert_eq!(token.expose(), "b0f5860fdecb@im.bot:0123");
 /// ```
+///
+/// [field note 29]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-29
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(Arc<str>);

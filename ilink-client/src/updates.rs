@@ -1,4 +1,4 @@
-//! Updates as a stream: long polls, one after the other, for as long as they are asked for.
+//! Updates as a stream: long polls, one after the other.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,7 +17,14 @@ use crate::request::UpdateBatch;
 use crate::retry::backoff;
 use crate::transport::BoxFuture;
 
-/// How [`Updates`] behaves; the defaults are what field notes 5 and 13–17 ask for.
+/// How [`Updates`] behaves. The defaults answer what users met in practice: sessions that end
+/// ([field note 5]), polls that are cut off ([field note 13]), not answered ([field note 14]) or answered at once
+/// ([field note 15]).
+///
+/// [field note 5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-5
+/// [field note 13]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-13
+/// [field note 14]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-14
+/// [field note 15]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-15
 ///
 /// ```no_run
 /// # fn run(bot: ilink_client::Bot) {
@@ -33,24 +40,32 @@ use crate::transport::BoxFuture;
 #[non_exhaustive]
 pub struct UpdatesPolicy {
     /// Poll lengths to try: the first one at start, the next one whenever a gateway cuts a poll short
-    /// (HTTP 504, 524 or an early close, field note 13). Hosts below `wechat.com` start at the last one.
+    /// (HTTP 504, 524 or an early close, [field note 13]). Hosts below `wechat.com` start at the last one.
+    ///
+    /// [field note 13]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-13
     pub poll_lengths: Vec<Duration>,
     /// How much longer than the server's announced hold we wait before a poll counts as timed out.
     pub grace: Duration,
-    /// After this many time-outs in a row the connections are made anew (field note 14).
+    /// After this many time-outs in a row all connections are closed and opened again ([field note 14]).
+    ///
+    /// [field note 14]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-14
     pub deaf_after: u32,
     /// The first delay after a failed poll; doubled each time, with jitter.
     pub base_delay: Duration,
     /// The longest delay after a failed poll.
     pub max_delay: Duration,
     /// An empty answer that comes faster than this is suspicious; three in a row are slowed down
-    /// (field note 15).
+    /// ([field note 15]).
+    ///
+    /// [field note 15]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-15
     pub quick: Duration,
     /// The longest delay between suspicious answers.
     pub max_quick_delay: Duration,
-    /// After a `-14`: `notifystart`, then polls after these delays (field note 5).
+    /// After a `-14`: `notifystart`, then polls after these delays ([field note 5]).
+    ///
+    /// [field note 5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-5
     pub stale_retries: Vec<Duration>,
-    /// Once these are spent: the pause between probes, in case the session comes back by itself.
+    /// The pause between later polls, which find out whether the session has come back by itself.
     pub stale_probe: Duration,
 }
 
@@ -77,7 +92,7 @@ impl Default for UpdatesPolicy {
 pub enum UpdatesEvent {
     /// An answer, empty ones included. Asking for the next event acknowledges it.
     Batch(UpdateBatch),
-    /// The state of the link has changed, or an attempt to change it failed again.
+    /// The state of the link has changed, or another poll has failed.
     State(LinkState),
 }
 
@@ -112,7 +127,7 @@ pub enum LinkState {
     },
     /// A gateway cut a poll short: polls are shorter from now on.
     PollShortened(Duration),
-    /// Several polls in a row timed out: the connections were made anew.
+    /// Several polls in a row timed out: all connections were closed, and new ones are opened.
     Reconnected,
 }
 
@@ -124,7 +139,7 @@ pub enum LinkState {
 ///
 /// # Cancel safety
 ///
-/// [`next`](Self::next) may be dropped at any time, in a `select!` for one: the poll in flight lives in the
+/// [`next`](Self::next) may be dropped at any time, for example in a `select!`: the poll in flight lives in the
 /// stream, not in that future, and goes on with the next call. Dropping the stream itself aborts the poll at
 /// once.
 ///
@@ -204,7 +219,7 @@ impl Updates {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// Field note 13: this edge answers 524 at 16–17 s.
+    /// This edge answers 524 after 16 to 17 s (docs/field-notes.md#note-13).
     fn with_start_length(mut self) -> Self {
         let host = self.bot.base_url().host_str().unwrap_or_default();
         self.length =

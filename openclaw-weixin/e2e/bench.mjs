@@ -110,7 +110,9 @@ class Candidate {
       // What each login brings about: the channel's config changes.
       await this.#again("reload", () => {
         const config = host.config();
-        config.channels[CHANNEL].channelConfigUpdatedAt = new Date().toISOString();
+        // By the hosts that are compiled in, a plugin needs no settings, so there may be no section yet.
+        const section = ((config.channels ??= {})[CHANNEL] ??= {});
+        section.channelConfigUpdatedAt = new Date().toISOString();
         writeFileSync(host.configFile, JSON.stringify(config, null, 2));
       });
       if (last) {

@@ -164,7 +164,7 @@ impl Live {
             if lock(&self.typing).get(&key).is_some_and(weixin_channel::Typing::is_shown) {
                 return Ok(());
             }
-            let shown = self.channel.typing(&key.0, &key.1).await?;
+            let shown = self.channel.conversation(&key.0, &key.1).typing().await?;
             lock(&self.typing).insert(key, shown);
         } else {
             lock(&self.typing).remove(&key);

@@ -21,13 +21,13 @@ impl Live {
         }
         let account = AccountId::new(&send.account_id);
         let Some(run) = send.run_id else {
-            return Ok(self.channel.send(&account, &send.to, reply).await?.into());
+            return Ok(self.channel.conversation(&account, &send.to).send(reply).await?.into());
         };
         let key = (account, run);
         let turn = lock(&self.turns).remove(&key);
         let report = match turn {
             Some(turn) => turn.finish(reply).await?,
-            None => self.channel.send(&key.0, &send.to, reply.run(RunId::from(key.1))).await?,
+            None => self.channel.conversation(&key.0, &send.to).send(reply.run(RunId::from(key.1))).await?,
         };
         Ok(report.into())
     }
@@ -36,7 +36,8 @@ impl Live {
     pub(crate) async fn block(&self, block: Block) -> Result<Sent, Failure> {
         let key = (AccountId::new(&block.account_id), block.run_id);
         let kept = lock(&self.turns).remove(&key);
-        let mut turn = kept.unwrap_or_else(|| self.channel.turn(&key.0, &block.to, RunId::from(&*key.1)));
+        let mut turn =
+            kept.unwrap_or_else(|| self.channel.conversation(&key.0, &block.to).turn(RunId::from(&*key.1)));
         let sent = turn.block(block.text).await;
         lock(&self.turns).insert(key, turn);
         Ok(sent?.map_or(Sent { outcome: Outcome::Waiting, message_id: None }, Sent::from))
@@ -44,7 +45,10 @@ impl Live {
 
     /// False if the sign is not shown; that is never a failure.
     pub(crate) async fn tool(&self, sign: ToolSign) -> Result<bool, Failure> {
-        let turn = self.channel.turn(&AccountId::new(&sign.account_id), &sign.to, RunId::from(sign.run_id));
+        let turn = self
+            .channel
+            .conversation(&AccountId::new(&sign.account_id), &sign.to)
+            .turn(RunId::from(sign.run_id));
         Ok(match sign.status {
             None => turn.tool_started(&sign.name, &sign.call).await,
             Some(status) => turn.tool_ended(&sign.name, &sign.call, ToolStatus::from(&*status)).await,

@@ -1,4 +1,4 @@
-//! Who may talk to a bot: decided before anything else is done with a message (field note 27).
+//! Who may talk to a bot: decided before anything else is done with a message ([field note 27]).
 //!
 //! ```
 //! use weixin_channel::access::{Policy, Verdict, decide};
@@ -9,6 +9,8 @@
 //! assert_eq!(decide(Policy::Pairing, &owner, Some(&owner), &approved), Verdict::Allowed { owner: true });
 //! assert_eq!(decide(Policy::Pairing, &stranger, Some(&owner), &approved), Verdict::Pair);
 //! ```
+//!
+//! [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -70,11 +72,13 @@ pub enum Verdict {
 }
 
 /// Decides about a sender. `owner` is the user who scanned: allowed by every policy but [`Policy::Disabled`], and the
-/// only one whom an empty list admits (field note 27). Ids are compared as they are spelled, but for white space
+/// only one whom an empty list admits ([field note 27]). Ids are compared as they are spelled, but for white space
 /// around those of the list; `*` in the list is everybody.
 ///
 /// OpenClaw counts users who were approved by pairing under [`Policy::Pairing`] only: who wants the same gives the
 /// others the configured list alone.
+///
+/// [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 #[must_use]
 pub fn decide(
     policy: Policy,

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Policy;
 
-/// The local name of an account: the bot id with `@` and `.` replaced by `-` (protocol §7), safe as a file name.
+/// The local name of an account: the bot id with `@` and `.` replaced by `-` ([protocol §7]), safe as a file name.
 ///
 /// ```
 /// use weixin_channel::AccountId;
 /// assert_eq!(AccountId::new("b0f5860fdecb@im.bot").as_str(), "b0f5860fdecb-im-bot");
 /// ```
+///
+/// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct AccountId(String);
@@ -110,7 +112,9 @@ pub struct AccountConfig {
     pub base_url: Option<String>,
     /// Where its media lies, instead of the default CDN.
     pub cdn_base_url: Option<String>,
-    /// `SKRouteTag` (protocol §2).
+    /// `SKRouteTag` ([protocol §2]).
+    ///
+    /// [protocol §2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#2-headers
     pub route_tag: Option<String>,
     /// Who is talking.
     pub bot_agent: Option<String>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
 
-use ilink_client::{Bot, Client, UserId};
+use ilink_client::{Bot, Client};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use weixin_media::Remote;
 
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::admission::PairingPolicy;
-use crate::backend::{Backend, DeadLetter, Ledger};
+use crate::backend::{Backend, DeadLetter};
 use crate::builder::{ChannelBuilder, Settings};
 use crate::delivery::Lanes;
 use crate::error::Error;
@@ -226,14 +226,6 @@ impl Channel {
             slot.link(|link| link.requeue.send(entry).is_ok());
         }
         Ok(true)
-    }
-
-    /// What was sent to a user since they last wrote, and how much more may be.
-    ///
-    /// # Errors
-    /// If the journal cannot be read.
-    pub async fn ledger(&self, id: &AccountId, user: &UserId) -> Result<Ledger, Error> {
-        Ok(self.backend().send_context(id, user.as_str()).await?.ledger)
     }
 
     /// How an account is doing. One that was not started in this process is stopped, and its counts are 0 whatever the

@@ -3,18 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ilink_client::RunId;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
-use weixin_media::Source;
 
 use crate::account::AccountId;
 use crate::backend::{Backend, Settlement, StoreError};
 use crate::channel::Channel;
+use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::inbound::Inbound;
 use crate::open::OpenDeliveries;
-use crate::outbound::{Reply, SendReport, Turn};
+use crate::outbound::{Reply, SendReport};
 use crate::slot::LeaseCell;
 
 /// A message that waits for its acknowledgement.
@@ -109,25 +108,18 @@ impl Delivery {
         self.give_back(reason.into());
     }
 
-    /// Answers.
+    /// Answers: short for [`conversation`](Self::conversation)`().send(reply)`.
     ///
     /// # Errors
-    /// As [`Channel::send`].
+    /// As [`Conversation::send`].
     pub async fn reply(&self, reply: impl Into<Reply>) -> Result<SendReport, Error> {
-        self.channel.send(&self.account, self.inbound.from.as_str(), reply).await
+        self.conversation().send(reply).await
     }
 
-    /// Answers bit by bit. All sends of a run carry its id, one of your own.
-    pub fn turn(&self, run: impl Into<RunId>) -> Turn {
-        self.channel.turn(&self.account, self.inbound.from.as_str(), run)
-    }
-
-    /// Answers with media; the caption goes first, as a text of its own.
-    ///
-    /// # Errors
-    /// As [`Channel::send_media`].
-    pub async fn reply_media(&self, source: impl Into<Source>, caption: &str) -> Result<SendReport, Error> {
-        self.channel.send_media(&self.account, self.inbound.from.as_str(), source, caption, None).await
+    /// The user who wrote it, to send to, to show "is typing", to begin a [turn](Conversation::turn).
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        self.channel.conversation(&self.account, self.inbound.from.as_str())
     }
 
     /// The channel that it came from.

@@ -65,7 +65,9 @@ pub enum Error {
     },
     /// No more may be sent to this user now: by our own counting, or because the server refused.
     Refused {
-        /// Why, as far as our own counting tells (field note 2).
+        /// Why, as far as our own counting tells ([field note 2]).
+        ///
+        /// [field note 2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-2
         reason: Refusal,
         /// The account.
         account: AccountId,

@@ -8,57 +8,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::account::AccountConfig;
 use crate::builder::ChannelBuilder;
-use crate::channel::Channel;
+use crate::conversation::Conversation;
 use crate::delivery::{Deliveries, Delivery};
 use crate::error::Error;
 use crate::inbound::Inbound;
-use crate::outbound::{Reply, SendReport, Turn};
 
 /// How often the accounts in the state folder are looked at.
 const RECONCILE: Duration = Duration::from_secs(5);
-
-/// The way back to the sender of a message, for a handler of [`ChannelBuilder::run`].
-#[derive(Clone, Debug)]
-pub struct Responder {
-    channel: Channel,
-    account: crate::AccountId,
-    to: String,
-}
-
-impl Responder {
-    /// Answers.
-    ///
-    /// # Errors
-    /// As [`Channel::send`].
-    pub async fn send(&self, reply: impl Into<Reply>) -> Result<SendReport, Error> {
-        self.channel.send(&self.account, &self.to, reply).await
-    }
-
-    /// Answers bit by bit, in a run with an id of your own.
-    pub fn turn(&self, run: impl Into<ilink_client::RunId>) -> Turn {
-        self.channel.turn(&self.account, &self.to, run)
-    }
-
-    /// Shows "is typing" until the returned value is dropped.
-    ///
-    /// # Errors
-    /// As [`Channel::typing`].
-    pub async fn typing(&self) -> Result<crate::Typing, Error> {
-        self.channel.typing(&self.account, &self.to).await
-    }
-
-    /// Which account the message came to.
-    #[must_use]
-    pub fn account(&self) -> &crate::AccountId {
-        &self.account
-    }
-
-    /// The channel that it came from.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        &self.channel
-    }
-}
 
 impl ChannelBuilder {
     /// Runs all accounts of the state folder, those that log in later included, and gives each message to a handler:
@@ -67,15 +23,15 @@ impl ChannelBuilder {
     ///
     /// Runs until it is dropped; with `tokio::select!` and `tokio::signal::ctrl_c`, for instance. What was not
     /// acknowledged then comes again at the next start. What goes wrong meanwhile is said through `tracing`: subscribe to
-    /// it. A program that also wants [status events](Channel::status_events), or to log in, takes the parts:
-    /// [`build`](Self::build), [`Channel::reconcile`], [`Deliveries::handle`].
+    /// it. A program that also wants [status events](crate::Channel::status_events), or to log in, takes the parts:
+    /// [`build`](Self::build), [`Channel::reconcile`](crate::Channel::reconcile), [`Deliveries::handle`].
     ///
     /// # Errors
     /// As [`build`](Self::build); [`Error::NoAccounts`] if nobody is logged in; why the first account cannot be started,
     /// [`Error::Locked`] for instance, if none can.
     pub async fn run<H, F, E>(self, handler: H) -> Result<(), Error>
     where
-        H: Fn(Inbound, Responder) -> F + Send + Sync + 'static,
+        H: Fn(Inbound, Conversation) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
@@ -108,13 +64,13 @@ impl Deliveries {
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), weixin_channel::Error> {
-    /// use weixin_channel::{AccountConfig, Channel, Error, Inbound, Responder};
+    /// use weixin_channel::{AccountConfig, Channel, Conversation, Error, Inbound};
     ///
     /// let (channel, deliveries) = Channel::builder().build().await?;
     /// let mut events = channel.status_events();
     /// channel.reconcile(|_| AccountConfig::default()).await?;
-    /// let echo = async |message: Inbound, reply: Responder| {
-    ///     reply.send(format!("echo: {}", message.text)).await.map(drop)
+    /// let echo = async |message: Inbound, user: Conversation| {
+    ///     user.send(format!("echo: {}", message.text)).await.map(drop)
     /// };
     /// let status = async {
     ///     while let Ok(status) = events.recv().await {
@@ -127,7 +83,7 @@ impl Deliveries {
     /// ```
     pub async fn handle<H, F, E>(mut self, handler: H)
     where
-        H: Fn(Inbound, Responder) -> F + Send + Sync + 'static,
+        H: Fn(Inbound, Conversation) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
@@ -150,16 +106,11 @@ impl Deliveries {
 /// A handler that panics drops its delivery, which then comes again.
 async fn handle<H, F, E>(delivery: Delivery, handler: Arc<H>)
 where
-    H: Fn(Inbound, Responder) -> F + Send + Sync,
+    H: Fn(Inbound, Conversation) -> F + Send + Sync,
     F: Future<Output = Result<(), E>> + Send,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let responder = Responder {
-        channel: delivery.channel().clone(),
-        account: delivery.account.clone(),
-        to: delivery.inbound.from.as_str().to_owned(),
-    };
-    let result = handler(delivery.inbound.clone(), responder).await;
+    let result = handler(delivery.inbound.clone(), delivery.conversation()).await;
     match result.map_err(|error| error.into().to_string()) {
         Ok(()) => {
             if let Err(error) = delivery.ack().await {

@@ -101,7 +101,7 @@ impl Intake {
             Verdict::Allowed { .. } => Ok(true),
             Verdict::Pair => {
                 if let Some((code, text)) = channel.request_pairing(self.id(), sender).await?
-                    && let Err(error) = channel.send_text(self.id(), sender.as_str(), &text, None).await
+                    && let Err(error) = channel.conversation(self.id(), sender.as_str()).send(text).await
                 {
                     tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
                     channel.take_back_code(&code).await?;

@@ -11,9 +11,13 @@ use self::text::{ends_sentence, skip_blank_lines, trim_end, trim_start};
 /// How long one message may be. Both numbers were measured by users, not promised by Tencent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitLimits {
-    /// Unicode scalar values per message: 4,000 (protocol §5).
+    /// Unicode scalar values per message: 4,000 ([protocol §5]).
+    ///
+    /// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
     pub max_chars: usize,
-    /// UTF-8 bytes per message: 16,000; more than 16,384 are refused (field note 23).
+    /// UTF-8 bytes per message: 16,000; more than 16,384 are refused ([field note 23]).
+    ///
+    /// [field note 23]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-23
     pub max_bytes: usize,
 }
 

@@ -29,7 +29,9 @@ pub struct AccountStatus {
     pub dead: usize,
     /// Sends that wait for their user's next message ([`Channel::outbox`](crate::Channel::outbox)).
     pub outbox: usize,
-    /// What is sent since is accepted without a name and perhaps never shown (field note 1).
+    /// What is sent since is accepted without a name and perhaps never shown ([field note 1]).
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     pub suppressed_since: Option<SystemTime>,
     /// A message came that was written this much later than it is here: the clock of this machine is slow.
     pub clock_behind: Option<Duration>,

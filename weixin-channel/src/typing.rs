@@ -69,12 +69,8 @@ impl Tickets {
 }
 
 impl Channel {
-    /// Shows a user "is typing" until the returned value is dropped. Where there is no ticket to be had (field
-    /// note 18) nothing is shown.
-    ///
-    /// # Errors
-    /// If there is no such account.
-    pub async fn typing(&self, account: &AccountId, to: &str) -> Result<Typing, Error> {
+    /// See [`Conversation::typing`](crate::Conversation::typing).
+    pub(crate) async fn show_typing(&self, account: &AccountId, to: &str) -> Result<Typing, Error> {
         let bot = self.bot(account).await?;
         let (stop, stopped) = oneshot::channel();
         let (channel, account, to) = (self.clone(), account.clone(), to.to_owned());

@@ -27,7 +27,9 @@ struct Inner {
 pub enum ErrorKind {
     /// An argument or a setting is not usable; nothing was sent.
     InvalidInput,
-    /// A URL leads to a host that is not allowed, by itself or by a redirect (field note 28); nothing was sent there.
+    /// A URL leads to a host that is not allowed, by itself or by a redirect ([field note 28]); nothing was sent there.
+    ///
+    /// [field note 28]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-28
     HostNotAllowed,
     /// The file or reader to upload cannot be read, or changed while it was sent.
     Source,
@@ -41,13 +43,13 @@ pub enum ErrorKind {
     Connect,
     /// Nothing moved for too long.
     Idle,
-    /// The transfer was slower than the slowest that is waited for.
+    /// The transfer was slower than [`TransferPolicy`](crate::TransferPolicy) allows.
     Timeout,
     /// The connection broke.
     Interrupted,
     /// An HTTP status that is no success. 4xx is final.
     Status,
-    /// A success that is none: no download parameter, an HTML page, another length than announced.
+    /// The answer says success and is not one: no download parameter, an HTML page, another length than announced.
     Answer,
     /// More bytes than allowed.
     TooLarge,
@@ -149,7 +151,7 @@ impl Error {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// True if the CDN says that there is no such media (any more).
+    /// True if the CDN says that this media does not exist, or no longer.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self.0.status, Some(403 | 404 | 410))

@@ -1,24 +1,22 @@
-//! `cargo xtask bench`: benchmarks beside peers, each a crate of its own outside the workspace, and comparisons with
-//! the official plugin.
+//! `cargo xtask bench`: benchmarks beside peers and comparisons with the official plugin, both in `bench/`; benchmarks of
+//! the channel; the plugin on a real OpenClaw.
 
 use std::process::Command;
 
 use crate::process::{cargo, find, root, run as run_command, target};
 use crate::{Outcome, e2e, package, tools};
 
-/// Name and manifest of each benchmark.
-const BENCHES: [(&str, &str); 3] = [
-    ("client", "ilink-client/bench/Cargo.toml"),
-    ("media", "weixin-media/bench-peers/Cargo.toml"),
-    ("silk", "weixin-media/bench-silk/Cargo.toml"),
-];
+/// Name of each benchmark beside peers, and its package in the workspace `bench/`.
+const BENCHES: [(&str, &str); 3] =
+    [("client", "ilink-client-bench"), ("media", "weixin-media-bench"), ("silk", "weixin-silk-bench")];
 
 /// The decoder that JavaScript has.
 const SILK_WASM: &str = "3.7.1";
 
-/// Name of each comparison with the official plugin, and the example of `weixin-channel` that makes it.
+/// Comparisons with the official plugin, each a program of `bench/official`.
 /// `markdown` takes `[--count N] [--seed N] [--goldens FILE]`.
-const COMPARISONS: [(&str, &str); 2] = [("markdown", "markdown_compare"), ("quotes", "quotes_both_ways")];
+const COMPARISONS: [&str; 2] = ["markdown", "quotes"];
+const COMPARISON: &str = "official-comparison";
 
 /// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N]`,
 /// `channel [--slow-seconds N]`, of which `idle` is the last part alone, `faults`.
@@ -39,8 +37,8 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
         command.env("BENCH_OFFICIAL", tools::official_plugin()?);
         return run_command(command.arg("openclaw-weixin/e2e/bench.mjs").args(args));
     }
-    if let Some((_, example)) = COMPARISONS.iter().find(|(known, _)| *known == name) {
-        return compare(example, args);
+    if COMPARISONS.contains(&name) {
+        return compare(name, args);
     }
     if name == FLEET {
         let folder = tools::postgres()?.ok_or("the fleet needs a PostgreSQL")?;
@@ -57,14 +55,13 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
             cargo(["run", "--release", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
         return run_command(command.args(["--", name]).args(args).current_dir(root()));
     }
-    let named = || BENCHES.iter().chain(&COMPARISONS).map(|(name, _)| *name);
-    let known = || named().chain(CHANNEL).chain([FLEET, HOST]).collect::<Vec<_>>().join(", ");
-    let (_, manifest) = BENCHES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(|| format!("there is no benchmark {name:?}; known are: {}", known()))?;
-    let mut command = cargo(["run", "--release", "--quiet", "--manifest-path"]);
-    command.arg(root().join(manifest)).env("CARGO_TARGET_DIR", target().join("bench"));
+    let Some((_, package)) = BENCHES.iter().find(|(known, _)| *known == name) else {
+        let beside_peers = BENCHES.iter().map(|(name, _)| *name);
+        let known: Vec<_> = beside_peers.chain(COMPARISONS).chain(CHANNEL).chain([FLEET, HOST]).collect();
+        return Err(format!("there is no benchmark {name:?}; known are: {}", known.join(", ")));
+    };
+    let mut command = cargo(["run", "--release", "--quiet", "--package", package, "--manifest-path"]);
+    command.arg(root().join("bench/Cargo.toml")).env("CARGO_TARGET_DIR", target().join("bench"));
     if name == "silk" {
         needs_libclang()?;
         if args.is_empty() {
@@ -80,7 +77,7 @@ fn needs_libclang() -> Outcome {
         return Err("there is no C compiler; on Debian: apt-get install gcc libclang-dev".into());
     }
     let listed = Command::new("sh").args(["-c", "ldconfig -p; ls /usr/lib/llvm*/lib"]).output();
-    let found = listed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("libclang"));
+    let found = listed.is_ok_and(|output| lists_libclang(&String::from_utf8_lossy(&output.stdout)));
     if found || std::env::var_os("LIBCLANG_PATH").is_some() {
         return Ok(());
     }
@@ -89,8 +86,14 @@ fn needs_libclang() -> Outcome {
         .into())
 }
 
+/// Whether libraries, one in a line, have libclang among them; libclang-cpp is another one.
+fn lists_libclang(libraries: &str) -> bool {
+    let mut names = libraries.lines().map(str::trim_start);
+    names.any(|name| name.starts_with("libclang") && !name.starts_with("libclang-cpp"))
+}
+
 /// Runs our code beside the official plugin's. `OFFICIAL_PLUGIN` and `NODE` stand for what would else be installed.
-fn compare(example: &str, args: &[String]) -> Outcome {
+fn compare(name: &str, args: &[String]) -> Outcome {
     let plugin = match std::env::var_os("OFFICIAL_PLUGIN") {
         Some(folder) => folder.into(),
         None => tools::official_plugin()?,
@@ -99,6 +102,18 @@ fn compare(example: &str, args: &[String]) -> Outcome {
         Some(node) => node.into(),
         None => tools::node()?,
     };
-    let mut command = cargo(["run", "--quiet", "-p", "weixin-channel", "--example", example, "--"]);
-    run_command(command.args(args).env("OFFICIAL_PLUGIN", plugin).env("NODE", node))
+    let mut command = cargo(["run", "--quiet", "--package", COMPARISON, "--bin", name, "--"]);
+    run_command(command.args(args).current_dir(root()).env("OFFICIAL_PLUGIN", plugin).env("NODE", node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists_libclang;
+
+    #[test]
+    fn the_cpp_library_is_not_libclang() {
+        assert!(!lists_libclang("\tlibclang-cpp.so.14 (libc6,x86-64) => /lib/libclang-cpp.so.14\n"));
+        assert!(lists_libclang("libclang-cpp.so.14\nlibclang.so\n"));
+        assert!(lists_libclang("\tlibclang-14.so.1 (libc6,x86-64) => /lib/libclang-14.so.1\n"));
+    }
 }

@@ -10,11 +10,11 @@ use crate::Outcome;
 use crate::process::{root, run as run_command, target};
 use crate::tools;
 
-/// How long each target runs if nobody says.
+/// How many seconds each target runs by default.
 pub(crate) const SECONDS: u32 = 60;
 
 /// The crates with a `fuzz/` folder.
-const CRATES: [&str; 2] = ["ilink-client", "weixin-media"];
+const CRATES: [&str; 3] = ["ilink-client", "weixin-media", "weixin-media/silk"];
 
 /// Runs all targets one after the other; a finding fails the run and is kept below `target/fuzz/`.
 pub(crate) fn run(seconds: u32) -> Outcome {
@@ -89,7 +89,7 @@ fn seed(corpus: &Path) -> Outcome {
 
 /// The clips of our tests, behind their header, once for each choice that the target's first byte is.
 fn seed_silk(corpus: &Path) -> Outcome {
-    let clips = root().join("weixin-media").join("tests").join("silk");
+    let clips = root().join("weixin-media/silk/tests/clips");
     let error = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     fs::create_dir_all(corpus).map_err(|e| error(corpus, &e))?;
     for clip in fs::read_dir(&clips).map_err(|e| error(&clips, &e))? {

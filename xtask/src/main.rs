@@ -48,7 +48,7 @@ Usage: cargo xtask TASK
                               fleet [--short] (processes over PostgreSQL that are killed, stopped, cut off);
                               or of the plugin: host [--runs N] [--network loopback], what it costs a real OpenClaw, beside the official one;
                               over TLS if not said
-  fuzz [--seconds N]          every fuzz target for so long; 60 if not said
+  fuzz [--seconds N]          every fuzz target for N seconds; default 60
   old-glibc                   the packed addon and its tests under the glibc of Debian 11 (needs apt-get, Debian's archive)
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release

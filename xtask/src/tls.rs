@@ -29,7 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn run() -> Outcome {
     let members = workspace::members()?;
     process::each(members.iter().filter(|member| member.shipped()), |member| {
-        let stack = stack_of(member)?;
+        let tree = tree_of(member)?;
+        if !connects(&tree) {
+            println!("{}: opens no connection", member.name);
+            return Ok(());
+        }
+        let stack = stack_of(member, &tree)?;
         if member.loaded {
             // Its tests make it call: openclaw-weixin/tests/.
             println!("{}: {stack}", member.name);
@@ -41,9 +46,9 @@ pub(crate) fn run() -> Outcome {
     })
 }
 
-/// The TLS stack that a package brings by itself.
-fn stack_of(member: &Member) -> Outcome<&'static str> {
-    let tree = output(&mut cargo([
+/// What a package depends on with its default features, one in a line, itself first.
+fn tree_of(member: &Member) -> Outcome<String> {
+    output(&mut cargo([
         "tree",
         "--locked",
         "--package",
@@ -54,8 +59,18 @@ fn stack_of(member: &Member) -> Outcome<&'static str> {
         "none",
         "--format",
         "{p}",
-    ]))?;
-    stack(&tree).ok_or_else(|| {
+    ]))
+}
+
+/// Whether a package can open a connection at all: a codec has no HTTP client among its dependencies.
+fn connects(tree: &str) -> bool {
+    let mut packages = tree.lines().filter_map(|line| line.split(' ').next());
+    packages.any(|package| ["ilink-client", "reqwest"].contains(&package))
+}
+
+/// The TLS stack that a package brings by itself.
+fn stack_of(member: &Member, tree: &str) -> Outcome<&'static str> {
+    stack(tree).ok_or_else(|| {
         format!(
             "{} has no TLS stack with its default features, so that it reaches no WeChat; have `default` of its \
              Cargo.toml bring `rustls-ring`",
@@ -214,6 +229,13 @@ mod tests {
         assert_eq!(stack(&format!("{bare}rustls-native-certs v0.8.5\nring v0.17.14\n")), None);
         assert_eq!(stack(&format!("{bare}rustls v0.23.46\nring v0.17.14 (*)\n")), Some("rustls with ring"));
         assert_eq!(stack(&format!("{bare}native-tls v0.2.14\n")), Some("native-tls"));
+    }
+
+    #[test]
+    fn what_has_no_http_client_needs_no_stack() {
+        assert!(!connects("weixin-silk v0.1.0 (/somewhere)\nhound v3.5.1\n"));
+        assert!(connects("ilink-client v0.1.0 (/somewhere)\nurl v2.5.8\n"));
+        assert!(connects("weixin-media v0.1.0 (/somewhere)\nreqwest v0.13.5 (*)\n"));
     }
 
     #[test]

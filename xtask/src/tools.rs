@@ -15,7 +15,7 @@ const NODE: &str = "24.21.0";
 /// The version of Tencent's plugin that is the reference.
 pub(crate) const OFFICIAL: &str = "2.4.9";
 
-/// What npm must be told beside a package's name.
+/// Options of npm beside a package's name.
 #[derive(Debug, Default)]
 pub(crate) struct NpmOptions {
     /// Further arguments.

@@ -21,8 +21,8 @@ impl LoginBuilder {
         Self { client, policy: LoginPolicy::default(), tokens: Vec::new(), stays: false }
     }
 
-    /// The tokens that are here already, newest account first: by these the server recognises a bot that is
-    /// bound to this installation. At most ten are sent.
+    /// The tokens that this installation has already, newest account first. By them the server recognises a bot that
+    /// is bound to it. At most ten are sent.
     pub fn local_tokens(mut self, tokens: impl IntoIterator<Item = Secret>) -> Self {
         self.tokens = tokens.into_iter().take(10).collect();
         self

@@ -5,7 +5,7 @@ use crate::endpoint::GET_QRCODE_STATUS;
 use crate::error::{Error, ErrorKind};
 use crate::wire::response::QrcodeStatus;
 
-/// Bot id and token have to be there; the rest may be missing (protocol §5).
+/// Bot id and token have to be there; the rest may be missing (docs/protocol.md §5).
 pub(super) fn credentials(answer: QrcodeStatus) -> Result<Credentials, Error> {
     let failed = |field| {
         let detail = format!("the login was confirmed without {field}: it failed; start it again");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bot::Credentials;
 
-/// How a login behaves.
+/// How long a login waits, and how often it renews its code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoginPolicy {
@@ -17,7 +17,7 @@ pub struct LoginPolicy {
     pub code_lifetime: Duration,
     /// At most this many codes.
     pub max_codes: u32,
-    /// The pause between an answer and the next question.
+    /// The pause between an answer and the next poll.
     pub pause: Duration,
 }
 
@@ -50,9 +50,9 @@ pub enum LoginEvent {
         /// Which one.
         host: String,
     },
-    /// This bot is bound to this installation already: the credentials that are here are still good. The end.
+    /// This bot is bound to this installation already: the credentials that it has are still good. The last event.
     AlreadyBound,
-    /// Done. The end.
+    /// The login has succeeded. The last event.
     Confirmed(Credentials),
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use crate::error::Error;
 
-/// Takes the digits of the phone from elsewhere than the task that asks for events. Cheap to clone.
+/// Gives a login the digits that the phone shows, from another task than the one that waits for events. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LoginInput(Arc<Mutex<Input>>);
 

@@ -1,4 +1,4 @@
-//! Login by QR code, as a stream of events (protocol §5).
+//! Login by QR code, as a stream of events (docs/protocol.md §5).
 
 mod builder;
 mod confirmed;
@@ -187,7 +187,7 @@ impl Login {
                 ),
             ));
         }
-        // The first host of a login is always the client's own (protocol §1).
+        // The first host of a login is always the client's own (docs/protocol.md §1).
         self.session.base_url = self.client.base_url().to_string();
         let body = to_json(&GetBotQrcode { local_token_list: &self.session.tokens })?;
         let client = self.client.clone();
@@ -314,7 +314,7 @@ impl Login {
                 self.step = Step::Done;
                 Some(LoginEvent::Confirmed(credentials))
             }
-            // An unknown status is no error by itself (design.md, invariant 13).
+            // An unknown status is no error by itself (ARCHITECTURE.md, invariant 13).
             LoginStatus::Wait | LoginStatus::Unknown(_) => None,
         };
         Ok(event)

@@ -7,7 +7,7 @@ use crate::bot::Credentials;
 use crate::id::QrHandle;
 use crate::secret::Secret;
 
-/// A login that can be stored and gone on with, in another process for one. It holds the login's handle and,
+/// A login that can be stored and continued later, for example by another process. It holds the login's handle and,
 /// once confirmed, the credentials: keep it as secret as these.
 ///
 /// ```

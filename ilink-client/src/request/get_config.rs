@@ -9,7 +9,9 @@ use crate::wire::{request, response};
 
 /// Asks for the typing ticket of a user; `None` if the server gives none.
 ///
-/// Before the user's first message the server answers `ret:-4` (field note 18): then there is nothing to show.
+/// Before the user's first message the server answers `ret:-4` ([field note 18]): then there is nothing to show.
+///
+/// [field note 18]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-18
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct GetConfig<'a> {

@@ -17,7 +17,9 @@ use crate::retry::RetryPolicy;
 use crate::wire::{WeixinMessage, request, response};
 
 /// Asks once for new messages; the server holds the answer back until there are some. No answer in time is an
-/// empty batch with the same cursor (protocol §5).
+/// empty batch with the same cursor ([protocol §5]).
+///
+/// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct GetUpdates<'a> {
@@ -40,7 +42,7 @@ pub struct UpdateBatch {
     pub timed_out: bool,
 }
 
-/// One message of a batch. It is decoded by itself: whatever is odd about it costs its neighbours nothing.
+/// One message of a batch. Each is decoded by itself, so an odd one does not cost the others.
 ///
 /// ```
 /// use ilink_client::Update;
@@ -55,7 +57,7 @@ pub struct UpdateBatch {
 pub enum Update {
     /// A message that could be read, as far as it could.
     Message(Box<Received>),
-    /// Something that is no message; the raw JSON is all there is.
+    /// Something that is not a message; only its raw JSON is known.
     Unknown(RawJson),
 }
 
@@ -78,7 +80,7 @@ impl Update {
         }
     }
 
-    /// Reads one message from its JSON, as [`raw`](Self::raw) gave it, from a journal for one.
+    /// Reads one message from its JSON, as [`raw`](Self::raw) gave it, for example out of a journal.
     #[must_use]
     pub fn from_json(json: impl Into<String>) -> Self {
         Self::decode(RawJson(Bytes::from(json.into())))

@@ -1,4 +1,4 @@
-//! `getuploadurl`: where to upload media (protocol §6).
+//! `getuploadurl`: where to upload media (docs/protocol.md §6).
 
 use super::into_future;
 use crate::bot::Bot;

@@ -12,7 +12,7 @@ async fn notify(bot: &Bot, endpoint: &Endpoint) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says that this installation starts to poll. The official client logs a failure and goes on.
+/// Tells the server that this installation starts to poll. The official client logs a failure and goes on.
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct NotifyStart<'a>(&'a Bot);
@@ -29,7 +29,7 @@ impl<'a> NotifyStart<'a> {
 
 into_future!(NotifyStart => ());
 
-/// Says that this installation stops to poll.
+/// Tells the server that this installation stops polling.
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct NotifyStop<'a>(&'a Bot);

@@ -10,10 +10,12 @@ use crate::id::{ClientId, ContextToken, MessageId, RunId, UserId};
 use crate::retry::RetryPolicy;
 use crate::wire::{ItemKind, MessageItem, MessageState, MessageType, WeixinMessage, request, response};
 
-/// Sends one message of one item (protocol §5).
+/// Sends one message of one item ([protocol §5]).
 ///
 /// It is repeated after transport errors and 5xx with the **same** `client_id`, so that the phone can show it
 /// once; `ret:-2` and `-3` are not repeated.
+///
+/// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct SendMessage<'a> {
@@ -27,9 +29,11 @@ pub struct SendMessage<'a> {
 #[non_exhaustive]
 pub struct Sent {
     /// The server's id of the message. `None` means accepted **without** an id: often such a message is never
-    /// shown (field note 1), so treat its delivery as unknown. Nothing is made up in its place.
+    /// shown ([field note 1]), so treat its delivery as unknown. Nothing is made up in its place.
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     pub message_id: Option<MessageId>,
-    /// The id that we gave it.
+    /// The id that this client gave it.
     pub client_id: ClientId,
 }
 
@@ -48,7 +52,9 @@ impl<'a> SendMessage<'a> {
     }
 
     /// The context token of the user's newest message. Without one, messages tend not to arrive
-    /// (field note 4). An empty one is none.
+    /// ([field note 4]). An empty one is none.
+    ///
+    /// [field note 4]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-4
     pub fn context_token(self, token: impl Into<ContextToken>) -> Self {
         self.reply_context(Some(token.into()))
     }
@@ -65,7 +71,7 @@ impl<'a> SendMessage<'a> {
         self
     }
 
-    /// An id of your own: give the same one again to repeat a send of which you do not know how it ended.
+    /// An id of your own. If you do not know how a send ended, repeat it with the same id.
     pub fn client_id(mut self, id: impl Into<ClientId>) -> Self {
         self.message.client_id = Some(id.into());
         self

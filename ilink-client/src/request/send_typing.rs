@@ -8,7 +8,9 @@ use crate::id::{TypingTicket, UserId};
 use crate::wire::{request, response};
 
 /// Shows a user that the bot is typing, or no longer. The phone forgets it by itself: repeat it every 5 s while
-/// the work goes on (protocol §5).
+/// the work goes on ([protocol §5]).
+///
+/// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
 #[derive(Debug)]
 #[must_use = "a request is sent when awaited"]
 pub struct SendTyping<'a> {

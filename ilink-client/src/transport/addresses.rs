@@ -1,4 +1,4 @@
-//! Every address of a name gets its turn (field note 16).
+//! Every address of a name is tried (docs/field-notes.md#note-16).
 //!
 //! hyper goes on to the next address when TCP fails, but not when the TLS handshake does, and the next connection begins
 //! with the same address again. So an address that brought no connection goes to the end of the list from then on, and

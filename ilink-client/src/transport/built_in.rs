@@ -60,7 +60,7 @@ pub fn http_builder(root_certificates: &[Vec<u8>]) -> Result<reqwest::ClientBuil
     Ok(builder(&Tls::new(root_certificates, None)?, CONNECT_TIMEOUT))
 }
 
-/// Field note 16: some of the host's addresses hang. The limit is shared out over the addresses by hyper.
+/// Some of the host's addresses hang (docs/field-notes.md#note-16). hyper divides the limit among the addresses.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for TransportSettings {
@@ -206,7 +206,7 @@ impl Recipe {
 fn builder(tls: &Tls, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .connect_timeout(connect_timeout)
-        // The token must not follow a redirect to another host (field note 28); the API has none.
+        // The token must not follow a redirect to another host (docs/field-notes.md#note-28); the API has none.
         .redirect(reqwest::redirect::Policy::none());
     tls.apply(builder)
 }

@@ -21,7 +21,7 @@ pub enum ConnectCause {
     TimedOut,
     /// TCP: there is no route to the address, or something else.
     Unreachable,
-    /// TLS: the certificate is signed by nobody that is trusted here. A company's proxy, most often: its root certificate
+    /// TLS: the certificate is not signed by an authority that is trusted here. Most often a company's proxy stands in between: its root certificate
     /// belongs into the system's store, into [`root_certificates`](crate::ClientBuilder::root_certificates), or for the
     /// plugin into `NODE_EXTRA_CA_CERTS`.
     UnknownIssuer,
@@ -39,17 +39,17 @@ pub enum ConnectCause {
     NotTls,
     /// TLS: the connection was cut in the handshake.
     HandshakeCut,
-    /// TLS: the handshake came to no end in time.
+    /// TLS: the handshake did not end in time.
     HandshakeTimedOut,
     /// The proxy cannot be reached, or does not answer in time.
     ProxyUnreachable,
     /// The proxy wants a user name and password, or other ones.
     ProxyLogin,
-    /// The proxy does not let us through to this host.
+    /// The proxy refuses to connect to this host.
     ProxyRefused,
-    /// What answers at the proxy's address is no such proxy.
+    /// Something answers at the proxy's address, and it is not such a proxy.
     ProxyBroken,
-    /// Another reason, which the source tells.
+    /// Another reason; the error's source has it.
     Other,
 }
 

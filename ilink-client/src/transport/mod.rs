@@ -36,7 +36,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>>;
 
     /// Forgets all pooled connections: called when polls go deaf, as they do after a machine slept
-    /// (field note 14). Does nothing unless implemented.
+    /// ([field note 14]). Does nothing unless implemented.
+    ///
+    /// [field note 14]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-14
     fn reset(&self) {}
 }
 

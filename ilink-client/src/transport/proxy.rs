@@ -72,7 +72,7 @@ impl EnvProxy {
         Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy)))
     }
 
-    /// True if it takes no IPv6 addresses, and names only as addresses.
+    /// True if it takes neither IPv6 addresses nor names: names have to be looked up first.
     pub(crate) fn is_socks4(&self) -> bool {
         self.url.scheme() == "socks4"
     }
@@ -83,7 +83,7 @@ impl EnvProxy {
     }
 }
 
-/// What this process has not been told yet.
+/// Warnings that this process has not logged yet.
 fn unsaid(unusable: Vec<Unusable>) -> Vec<Unusable> {
     static SAID: Mutex<BTreeSet<Unusable>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a message is made of (protocol §4).
+//! What a message is made of (docs/protocol.md §4).
 
 use std::fmt;
 
@@ -205,10 +205,14 @@ pub struct FileItem {
     /// Where its bytes are.
     #[serde_as(as = "Lenient")]
     pub media: Option<CdnMedia>,
-    /// Its name, as the sender gave it: never use it as a path (field note 30).
+    /// Its name, as the sender gave it: never use it as a path ([field note 30]).
+    ///
+    /// [field note 30]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-30
     #[serde_as(as = "Lenient")]
     pub file_name: Option<String>,
-    /// Hex MD5 of the plaintext. Without it the phone shows 0 B (field note 19).
+    /// Hex MD5 of the plaintext. Without it the phone shows 0 B ([field note 19]).
+    ///
+    /// [field note 19]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-19
     #[serde_as(as = "Lenient")]
     pub md5: Option<String>,
     /// Plaintext size in bytes, as decimal text: the wire has a string here.
@@ -308,7 +312,9 @@ impl fmt::Debug for RefMessage {
     }
 }
 
-/// A selected part of a quoted text (protocol §7 says how it is found again).
+/// A selected part of a quoted text ([protocol §7] says how it is found again).
+///
+/// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
 #[serde_as]
 #[skip_serializing_none]
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Items whose content lies on the CDN (protocol §4, §6).
+//! Items whose content lies on the CDN (docs/protocol.md §4, §6).
 
 use std::fmt;
 
@@ -20,7 +20,9 @@ open_int_enum! {
 }
 
 open_int_enum! {
-    /// How a voice message is coded. Not always true: look at the bytes (field note 22).
+    /// How a voice message is coded. Not always true: look at the bytes ([field note 22]).
+    ///
+    /// [field note 22]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-22
     VoiceEncoding {
         /// Plain samples.
         Pcm = 1,
@@ -94,7 +96,9 @@ pub struct ImageItem {
     /// A direct URL.
     #[serde_as(as = "Lenient")]
     pub url: Option<String>,
-    /// Ciphertext size in bytes; the phone needs it (field note 19).
+    /// Ciphertext size in bytes; the phone needs it ([field note 19]).
+    ///
+    /// [field note 19]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-19
     #[serde_as(as = "Lenient")]
     pub mid_size: Option<u64>,
     /// Ciphertext size of the thumbnail in bytes.

@@ -1,4 +1,4 @@
-//! `WeixinMessage`: what a poll brings and a send takes (protocol §4).
+//! `WeixinMessage`: what a poll brings and a send takes (docs/protocol.md §4).
 
 use std::fmt;
 
@@ -25,7 +25,9 @@ open_int_enum! {
 
 open_int_enum! {
     /// How far a message is written. Only the first of several states sent under one `client_id` is shown
-    /// (field notes §F), so send [`Finish`](Self::Finish).
+    /// ([real answers]), so send [`Finish`](Self::Finish).
+    ///
+    /// [real answers]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/real-answers.md#sends
     MessageState {
         /// Just made.
         New = 0,
@@ -85,7 +87,9 @@ pub struct WeixinMessage {
     /// The conversation, as the server names it.
     #[serde_as(as = "Lenient")]
     pub session_id: Option<String>,
-    /// The group. iLink is not known to deliver any (field note 35).
+    /// The group. iLink is not known to deliver any ([field note 35]).
+    ///
+    /// [field note 35]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-35
     #[serde_as(as = "Lenient")]
     pub group_id: Option<String>,
     /// Who wrote it.

@@ -1,7 +1,9 @@
 //! The JSON of the wire: types only, tolerant in what they read, exact in what they write.
 //!
 //! Every field is optional, unknown fields are kept in `extra`, and unknown numbers survive a round trip
-//! (protocol §4). `Debug` of these types shows kinds, ids and sizes, never text, keys or URLs.
+//! ([protocol §4]). `Debug` of these types shows kinds, ids and sizes, never text, keys or URLs.
+//!
+//! [protocol §4]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#4-messages
 
 mod item;
 pub(crate) mod lenient;

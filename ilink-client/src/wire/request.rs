@@ -1,4 +1,4 @@
-//! Request bodies, exactly as listed in protocol §3 and §6: absent fields are absent.
+//! Request bodies, exactly as docs/protocol.md §3 and §6 list them: a field without a value is left out.
 
 use serde::Serialize;
 
@@ -16,7 +16,9 @@ open_int_enum! {
         Video = 2,
         /// Any file.
         File = 3,
-        /// Voice. Accepted from bots and never shown (field note 21).
+        /// Voice. Accepted from bots and never shown ([field note 21]).
+        ///
+        /// [field note 21]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-21
         Voice = 4,
     }
 }

@@ -10,7 +10,9 @@ use crate::id::{BotId, Cursor, MessageId, QrHandle, TypingTicket, UserId};
 use crate::secret::Secret;
 
 open_word_enum! {
-    /// Where a login stands (protocol §5).
+    /// Where a login stands ([protocol §5]).
+    ///
+    /// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
     LoginStatus {
         /// Nobody has scanned yet.
         Wait = "wait",

@@ -80,7 +80,7 @@ async fn conversation(
         simulator.fault(fault.clone(), endpoint, 3);
     }
     channel.start(&id, lab::open()).await?;
-    let agent = tokio::spawn(agent(channel.clone(), deliveries));
+    let agent = tokio::spawn(agent(deliveries));
     let phone = simulator.phone(lab::USER);
     for n in 0..MESSAGES {
         if n % 50 == 25 && n < 150 && endpoint != Endpoint::NotifyStart {
@@ -106,9 +106,9 @@ async fn conversation(
 }
 
 /// Answers everything, with typing.
-async fn agent(channel: Channel, mut deliveries: Deliveries) {
+async fn agent(mut deliveries: Deliveries) {
     while let Some(delivery) = deliveries.next().await {
-        let typing = channel.typing(&delivery.account, lab::USER).await;
+        let typing = delivery.conversation().typing().await;
         sleep(Duration::from_millis(300)).await;
         match delivery.reply(format!("echo {}", delivery.inbound.text)).await {
             Ok(_) => drop(delivery.ack().await),

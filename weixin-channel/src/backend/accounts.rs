@@ -34,8 +34,10 @@ pub trait Accounts: Send + Sync {
     fn account<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Option<Account>>;
 
     /// Stores what a login brought. Older accounts of the same user, which the server has unbound, are retired: they are
-    /// listed no more (protocol §5). Users who were [allowed](super::Access) to write to one of them may write to the
+    /// listed no more ([protocol §5]). Users who were [allowed](super::Access) to write to one of them may write to the
     /// new one.
+    ///
+    /// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
     fn save_login<'a>(&'a self, credentials: &'a Credentials, now: SystemTime) -> Answer<'a, SavedLogin>;
 
     /// Forgets an account's token and who may write to it. Doing so twice is no error.

@@ -105,7 +105,9 @@ impl Counts {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewEntry {
-    /// What makes it the same message whenever it comes again (field note 7).
+    /// What makes it the same message whenever it comes again ([field note 7]).
+    ///
+    /// [field note 7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-7
     pub key: String,
     /// What makes it the same message if it comes again soon.
     pub content: Option<Content>,

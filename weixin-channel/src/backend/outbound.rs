@@ -13,8 +13,10 @@ use crate::account::AccountId;
 /// Any process may send for an account. One that runs it says so by its lease, and is refused once it has lost it.
 pub trait Outbound: Send + Sync {
     /// All that a send to a user needs to know, in one look. The user is looked up with upper and lower case folded
-    /// (field note 10); of several that differ in nothing else, the one spelled like `user` comes first, then the one
+    /// ([field note 10]); of several that differ in nothing else, the one spelled like `user` comes first, then the one
     /// who wrote last.
+    ///
+    /// [field note 10]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-10
     fn send_context<'a>(&'a self, account: &'a AccountId, user: &'a str) -> Answer<'a, SendContext>;
 
     /// Takes sends out of a user's budget before they are made, all of them or none. The user is looked up as by
@@ -212,7 +214,9 @@ impl Ledger {
 pub struct Health {
     /// The server has named a sent message at least once.
     pub ids_seen: bool,
-    /// It used to and no longer does: what is sent since is accepted and perhaps never shown (field note 1).
+    /// It used to and no longer does: what is sent since is accepted and perhaps never shown ([field note 1]).
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     pub suppressed_since: Option<SystemTime>,
 }
 
@@ -223,7 +227,9 @@ impl Health {
         Self { ids_seen, suppressed_since }
     }
 
-    /// After the server has accepted a send, with an id for it or without (field note 1).
+    /// After the server has accepted a send, with an id for it or without ([field note 1]).
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     #[must_use]
     pub fn after(self, named: bool, now: SystemTime) -> Self {
         if named {
@@ -241,7 +247,9 @@ impl Health {
 pub struct NewOutboxItem {
     /// To whom, as spelled on the wire.
     pub user: UserId,
-    /// Kept over all attempts (field note 11).
+    /// Kept over all attempts ([field note 11]).
+    ///
+    /// [field note 11]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-11
     pub client_id: ClientId,
     /// The item, as JSON of the wire.
     pub item: String,

@@ -1,4 +1,4 @@
-//! The default backend: the state folder that existing installations have (protocol §8), with SQLite in it.
+//! The default backend: the state folder that existing installations have ([protocol §8]), with SQLite in it.
 //!
 //! | what | where |
 //! |---|---|
@@ -10,6 +10,8 @@
 //!
 //! Cursor and context tokens of the official plugin are taken over when an account is first run, and its files are kept
 //! up to date from then on, so that one can go back to it.
+//!
+//! [protocol §8]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#8-local-files
 
 #[cfg(feature = "sqlite")]
 mod access;

@@ -7,7 +7,9 @@ use crate::account::AccountId;
 use crate::error::Error;
 
 /// An OpenClaw state folder. Files are 0600, folders 0700; a file is written beside its place and moved there
-/// (field note 29).
+/// ([field note 29]).
+///
+/// [field note 29]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-29
 #[derive(Clone, Debug)]
 pub struct StateDir {
     root: PathBuf,

@@ -17,7 +17,9 @@ pub struct InboundPolicy {
     /// The pause before a failed message is tried again, doubled each time up to an hour; 2 s.
     pub retry_delay: Duration,
     /// The first words of messages that do not wait for their user's turn, compared without regard to case; `/stop`,
-    /// `/approve`, `停止` (field note 8).
+    /// `/approve`, `停止` ([field note 8]).
+    ///
+    /// [field note 8]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-8
     pub control: Vec<String>,
     /// When media is fetched.
     pub media: MediaPolicy,
@@ -28,7 +30,9 @@ pub struct InboundPolicy {
     pub retention: Retention,
 }
 
-/// When the media of a message is fetched. Never before its sender is authorised (field note 27).
+/// When the media of a message is fetched. Never before its sender is authorised ([field note 27]).
+///
+/// [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MediaPolicy {

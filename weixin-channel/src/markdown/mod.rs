@@ -1,4 +1,6 @@
-//! What becomes of the Markdown in a reply (field note 26).
+//! What becomes of the Markdown in a reply ([field note 26]).
+//!
+//! [field note 26]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-26
 
 mod filter;
 mod plain;
@@ -11,10 +13,14 @@ pub use filter::Filter;
 /// How Markdown is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// As it is: phones render headings, tables and code (field note 26).
+    /// As it is: phones render headings, tables and code ([field note 26]).
+    ///
+    /// [field note 26]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-26
     #[default]
     Native,
-    /// Reduced as the official plugin reduces it (protocol §7).
+    /// Reduced as the official plugin reduces it ([protocol §7]).
+    ///
+    /// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
     Filtered,
     /// None: readable text, for phones or readers that show the signs.
     Plain,

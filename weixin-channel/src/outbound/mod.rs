@@ -8,14 +8,13 @@ mod reply;
 mod sender;
 mod turn;
 
-use ilink_client::{MessageId, RunId, Sent, UserId};
+use ilink_client::{MessageId, Sent, UserId};
 pub(crate) use policy::Importance;
 pub use policy::{OutboxPolicy, Pace, Refusal, SendPolicy};
 pub(crate) use reply::Origin;
 pub use reply::{Attachment, Reply};
 pub(crate) use sender::{AccountSends, Target, Which};
 pub use turn::{ToolStatus, Turn};
-use weixin_media::Source;
 
 use self::plan::{Step, plan};
 use crate::account::AccountId;
@@ -34,7 +33,9 @@ pub struct SendReport {
 }
 
 impl SendReport {
-    /// The server's id of the last part. `None` means accepted without an id: it may never be shown (field note 1).
+    /// The server's id of the last part. `None` means accepted without an id: it may never be shown ([field note 1]).
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
         self.parts.last().and_then(|sent| sent.message_id)
@@ -48,60 +49,6 @@ impl SendReport {
 }
 
 impl Channel {
-    /// Sends a reply to a user, with the context token of their newest message: Markdown as the policy wants it, long
-    /// texts in parts, media by its bytes, in order, within the budget.
-    ///
-    /// `to` is looked up among those who have written, upper and lower case folded and a `user:` in front ignored
-    /// (field note 10). Media that cannot be uploaded does not keep the parts behind it from being sent. If this future
-    /// is dropped before it ends, the parts that are not under way yet are not sent.
-    ///
-    /// # Errors
-    /// [`Error::NoContext`] if the user has never written; [`Error::Refused`] if the budget, or the server, allows no
-    /// send now; [`Error::Client`] if the server cannot be reached; [`Error::Media`]; [`Error::Partial`], with one of
-    /// these inside, if some parts were accepted.
-    pub async fn send(
-        &self,
-        account: &AccountId,
-        to: &str,
-        reply: impl Into<Reply>,
-    ) -> Result<SendReport, Error> {
-        self.send_as(account, to, reply.into(), Importance::Answer).await
-    }
-
-    /// Sends a text; see [`send`](Self::send). `run` ties the messages of one agent run together.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub async fn send_text(
-        &self,
-        account: &AccountId,
-        to: &str,
-        text: &str,
-        run: Option<&RunId>,
-    ) -> Result<SendReport, Error> {
-        let mut reply = Reply::text(text);
-        reply.run = run.cloned();
-        self.send(account, to, reply).await
-    }
-
-    /// Sends media: image, video or file, by its bytes. A caption goes first, as a text of its own (protocol §5), so
-    /// that it arrives even where the media does not.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub async fn send_media(
-        &self,
-        account: &AccountId,
-        to: &str,
-        source: impl Into<Source>,
-        caption: &str,
-        run: Option<&RunId>,
-    ) -> Result<SendReport, Error> {
-        let mut reply = Reply::text(caption).and_media(source.into());
-        reply.run = run.cloned();
-        self.send(account, to, reply).await
-    }
-
     pub(crate) async fn send_as(
         &self,
         account: &AccountId,
@@ -241,15 +188,17 @@ impl Channel {
     }
 
     /// The account to write to a user from: the one that they have written to, or the only one there is
-    /// (field note 4).
+    /// ([field note 4]).
     ///
     /// # Errors
     /// [`Error::NoAccounts`]; [`Error::AmbiguousAccount`], which lists the candidates.
+    ///
+    /// [field note 4]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-4
     pub async fn account_for(&self, to: &str) -> Result<AccountId, Error> {
         let all: Vec<AccountId> = self.accounts().await?.into_iter().map(|account| account.id).collect();
         let mut known = Vec::new();
         for id in &all {
-            if self.resolve_user(id, to).await?.is_some() {
+            if self.conversation(id, to).user_id().await?.is_some() {
                 known.push(id.clone());
             }
         }
@@ -259,15 +208,6 @@ impl Channel {
             [only] => Ok(only.clone()),
             _ => Err(Error::AmbiguousAccount { user: bare_user(to).to_owned(), candidates }),
         }
-    }
-
-    /// A user as spelled on the wire, if they have written to this account.
-    ///
-    /// # Errors
-    /// If the journal cannot be read.
-    pub async fn resolve_user(&self, account: &AccountId, to: &str) -> Result<Option<UserId>, Error> {
-        let context = self.backend().send_context(account, bare_user(to)).await?;
-        Ok(context.recipient.map(|recipient| recipient.user))
     }
 }
 

@@ -13,34 +13,50 @@ use crate::split::SplitLimits;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SendPolicy {
-    /// Sends that a user's message allows; 10 (field note 3).
+    /// Sends that a user's message allows; 10 ([field note 3]).
+    ///
+    /// [field note 3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-3
     pub per_inbound: u32,
-    /// How long after the user's last message; 24 h (field note 3).
+    /// How long after the user's last message; 24 h ([field note 3]).
+    ///
+    /// [field note 3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-3
     pub window: Duration,
     /// Sends of those that are kept for the final answer; 1.
     pub reserve: u32,
-    /// Tool progress is sent only while so many sends are left; 4 (field note 37).
+    /// Tool progress is sent only while so many sends are left; 4 ([field note 37]).
+    ///
+    /// [field note 37]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-37
     pub progress_floor: u32,
     /// Whether a send beyond these limits is refused here, without asking the server; yes. A refused send is said to
     /// count too, and too many cost the whole bot minutes of silence.
     pub enforce: bool,
-    /// The size of one message (field note 23).
+    /// The size of one message ([field note 23]).
+    ///
+    /// [field note 23]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-23
     pub split: SplitLimits,
-    /// More bytes than this in one text are why the server refused it; 16,384 (field note 23).
+    /// More bytes than this in one text are why the server refused it; 16,384 ([field note 23]).
+    ///
+    /// [field note 23]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-23
     pub server_bytes: usize,
     /// How fast one bot sends.
     pub pace: Pace,
     /// The same content, to the same user, in the same run and with no message from them in between, is sent once
-    /// within this time; 5 s (field note 11).
+    /// within this time; 5 s ([field note 11]).
+    ///
+    /// [field note 11]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-11
     pub repeat_window: Duration,
-    /// What becomes of Markdown; it is sent as it is, since phones render it (field note 26).
+    /// What becomes of Markdown; it is sent as it is, since phones render it ([field note 26]).
+    ///
+    /// [field note 26]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-26
     pub markdown: Mode,
     /// Whether sends that are refused for now wait for the user's next message; no.
     pub outbox: Option<OutboxPolicy>,
 }
 
 /// How fast one bot sends: at once as long as there are tokens, then at their pace. 18 sends in 34 s brought refusals
-/// for minutes, 10 in 170 s did not (field note 3).
+/// for minutes, 10 in 170 s did not ([field note 3]).
+///
+/// [field note 3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-3
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pace {
@@ -110,7 +126,9 @@ pub(crate) enum Importance {
     Progress,
 }
 
-/// Why a send was refused, as far as our own counting tells (field note 2).
+/// Why a send was refused, as far as our own counting tells ([field note 2]).
+///
+/// [field note 2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-2
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -122,7 +140,9 @@ pub enum Refusal {
     Throttled,
     /// The text is too long.
     TooLong,
-    /// The server no longer shows what this bot sends (field note 1).
+    /// The server no longer shows what this bot sends ([field note 1]).
+    ///
+    /// [field note 1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-1
     Suppressed,
     /// Nothing that we counted explains it.
     Unknown,

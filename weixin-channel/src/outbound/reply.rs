@@ -20,7 +20,7 @@ use crate::markdown::Mode;
 /// let short = Reply::from("Done.");
 /// ```
 #[derive(Debug, Default)]
-#[must_use = "a reply is sent by Channel::send or Delivery::send"]
+#[must_use = "a reply is sent by Conversation::send or Delivery::reply"]
 pub struct Reply {
     pub(crate) parts: Vec<Part>,
     pub(crate) run: Option<RunId>,
@@ -59,7 +59,9 @@ impl Attachment {
     }
 
     /// From a URL that somebody else gave, an agent for instance: https or http, never an address of a private
-    /// network (field note 28).
+    /// network ([field note 28]).
+    ///
+    /// [field note 28]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-28
     pub fn url(url: impl Into<String>) -> Self {
         Self { origin: Origin::Url(url.into()), name: None, as_file: false }
     }
@@ -105,7 +107,9 @@ impl Reply {
         Self::new().and_media(media)
     }
 
-    /// And a text. A text before media is its caption: it arrives even where the media does not (protocol §5).
+    /// And a text. A text before media is its caption: it arrives even where the media does not ([protocol §5]).
+    ///
+    /// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
     pub fn and_text(mut self, text: impl Into<String>) -> Self {
         self.parts.push(Part::Text(text.into()));
         self
@@ -146,7 +150,9 @@ impl Reply {
     }
 
     /// Sent even to a user who has never written to this account, whose id is then used as it is given. Such messages
-    /// tend not to arrive, whatever the server answers (field note 4).
+    /// tend not to arrive, whatever the server answers ([field note 4]).
+    ///
+    /// [field note 4]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-4
     pub fn without_context(mut self) -> Self {
         self.without_context = true;
         self

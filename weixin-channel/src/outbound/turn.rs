@@ -6,8 +6,7 @@ pub use ilink_client::wire::ToolStatus;
 use super::policy::{Importance, Refusal};
 use super::reply::{Part, Reply};
 use super::{SendReport, waits};
-use crate::account::AccountId;
-use crate::channel::Channel;
+use crate::conversation::Conversation;
 use crate::error::Error;
 
 /// Between blocks that become one message.
@@ -15,43 +14,34 @@ const BETWEEN: &str = "\n\n";
 
 /// One agent run that answers bit by bit: blocks, signs of tools at work, then the final answer.
 ///
-/// Sends are scarce (field note 3): once half of those that the user's message allows are used up, blocks wait until
+/// Sends are scarce ([field note 3]): once half of those that the user's message allows are used up, blocks wait until
 /// together they fill a message, and the last send is kept for the final answer. What waits is put before it:
 /// [`finish`](Self::finish) must be called, or it is not sent.
+///
+/// [field note 3]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-3
 #[derive(Debug)]
 #[must_use = "blocks that wait are sent by finish()"]
 pub struct Turn {
-    channel: Channel,
-    account: AccountId,
-    to: String,
+    conversation: Conversation,
     run: RunId,
     held: Vec<String>,
 }
 
-impl Channel {
-    /// Begins to answer a user bit by bit. All sends of a run carry its id, one of your own.
-    pub fn turn(&self, account: &AccountId, to: &str, run: impl Into<RunId>) -> Turn {
-        Turn {
-            channel: self.clone(),
-            account: account.clone(),
-            to: to.to_owned(),
-            run: run.into(),
-            held: Vec::new(),
-        }
-    }
-}
-
 impl Turn {
+    pub(crate) fn new(conversation: Conversation, run: RunId) -> Self {
+        Self { conversation, run, held: Vec::new() }
+    }
+
     /// A part of the answer. `None` if it waits.
     ///
     /// # Errors
-    /// As [`Channel::send`], but for a refusal: the block then waits.
+    /// As [`Conversation::send`], but for a refusal: the block then waits.
     pub async fn block(&mut self, text: impl Into<String>) -> Result<Option<SendReport>, Error> {
         let text = text.into();
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let room = self.channel.send_policy().split.max_chars;
+        let room = self.conversation.channel().send_policy().split.max_chars;
         let chars = self.held.iter().chain([&text]).map(|block| block.chars().count() + 2).sum::<usize>();
         if chars <= room || self.held.is_empty() {
             self.held.push(text);
@@ -65,7 +55,7 @@ impl Turn {
     /// Whatever becomes of it but a refusal, it is not sent again.
     async fn send_held(&mut self, plenty: bool) -> Result<Option<SendReport>, Error> {
         let reply = Reply::text(self.held.join(BETWEEN)).run(&self.run);
-        match self.channel.send_block(&self.account, &self.to, reply, plenty).await {
+        match self.conversation.send_block(reply, plenty).await {
             Ok(None) => Ok(None),
             Err(error) if waits(&error) => Ok(None),
             sent => {
@@ -76,7 +66,9 @@ impl Turn {
     }
 
     /// Shows that a tool starts; `call` is the same at its end. False if it is not shown: it never costs the answer
-    /// its send (field note 37), and a failure of it is nobody's business.
+    /// its send ([field note 37]), and a failure of it is nobody's business.
+    ///
+    /// [field note 37]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-37
     pub async fn tool_started(&self, tool: &str, call: &str) -> bool {
         self.progress(Reply::tool_started(tool, call)).await
     }
@@ -87,10 +79,9 @@ impl Turn {
     }
 
     async fn progress(&self, sign: Reply) -> bool {
-        let sent =
-            self.channel.send_as(&self.account, &self.to, sign.run(&self.run), Importance::Progress).await;
+        let sent = self.conversation.send_as(sign.run(&self.run), Importance::Progress).await;
         if let Err(error) = &sent {
-            tracing::debug!(account = %self.account, %error, "tool progress is not shown");
+            tracing::debug!(account = %self.conversation.account(), %error, "tool progress is not shown");
         }
         sent.is_ok()
     }
@@ -99,7 +90,7 @@ impl Turn {
     /// blocks enough.
     ///
     /// # Errors
-    /// As [`Channel::send`].
+    /// As [`Conversation::send`].
     pub async fn finish(self, reply: impl Into<Reply>) -> Result<SendReport, Error> {
         let mut reply = reply.into();
         reply.run.get_or_insert(self.run);
@@ -115,7 +106,7 @@ impl Turn {
         if reply.is_empty() {
             return Ok(SendReport::default());
         }
-        self.channel.send(&self.account, &self.to, reply).await
+        self.conversation.send(reply).await
     }
 }
 

@@ -1,4 +1,7 @@
-//! What a message quotes: said inline, or found among the messages of before (protocol §7, field note 25).
+//! What a message quotes: said inline, or found among the messages of before ([protocol §7], [field note 25]).
+//!
+//! [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
+//! [field note 25]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-25
 
 #[cfg(feature = "sqlite")]
 mod files;
@@ -18,7 +21,9 @@ use weixin_media::MediaRef;
 use crate::account::AccountId;
 use crate::backend::Quotes;
 
-/// What an agent is told of a quoted message that is not known here (protocol §7).
+/// What an agent is told of a quoted message that is not known here ([protocol §7]).
+///
+/// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
 pub const NOT_CACHED: &str = "[引用消息内容未缓存]";
 
 /// A quoted message, as an agent is given it.

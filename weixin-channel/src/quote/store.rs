@@ -143,11 +143,13 @@ impl QuoteStore {
     }
 
     /// A message of a conversation by when it was written, in Unix milliseconds: the one of that very millisecond,
-    /// else, if the time is a whole second, the nearest that rounds to it, down or to the next (field note 25), else
+    /// else, if the time is a whole second, the nearest that rounds to it, down or to the next ([field note 25]), else
     /// the nearest of those that were sent from here within the tolerance for clocks.
     ///
     /// # Errors
     /// If the file cannot be read.
+    ///
+    /// [field note 25]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-25
     pub fn by_time(
         &self,
         account: &AccountId,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ilink_client::MessageId;
 
-/// How long and how much is kept; the defaults are the official plugin's (protocol §7).
+/// How long and how much is kept; the defaults are the official plugin's ([protocol §7]).
+///
+/// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuoteLimits {
     /// How long a message is kept: 30 days.
@@ -93,7 +95,9 @@ pub struct StoredMedia {
     pub path: Option<PathBuf>,
     /// Its MIME type.
     pub mime: Option<String>,
-    /// Its name, as the sender gave it: never use it as a path (field note 30).
+    /// Its name, as the sender gave it: never use it as a path ([field note 30]).
+    ///
+    /// [field note 30]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-30
     pub name: Option<String>,
     /// Its size in bytes. To be recorded, the file's own size counts.
     pub size: Option<u64>,

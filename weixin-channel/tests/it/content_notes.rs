@@ -75,7 +75,10 @@ async fn note_20_the_cdn_is_retried_and_an_upload_holds_nobody_up() {
         let channel = channel.clone();
         let account = lab.account.clone();
         async move {
-            channel.send(&account, USER, Reply::text("a caption").and_media(Source::bytes(PICTURE))).await
+            channel
+                .conversation(&account, USER)
+                .send(Reply::text("a caption").and_media(Source::bytes(PICTURE)))
+                .await
         }
     });
     sleep(Duration::from_secs(1)).await;
@@ -423,7 +426,7 @@ async fn a_day_of_one_account() {
     // Afternoon: eleven reports of one job, of which WeChat takes ten.
     let mut refused = 0;
     for n in 0..11 {
-        if let Err(error) = channel.send_text(&lab.account, USER, &format!("report {n}"), None).await {
+        if let Err(error) = channel.conversation(&lab.account, USER).send(format!("report {n}")).await {
             assert_eq!(error.refusal(), Some(Refusal::QuotaExhausted));
             refused += 1;
         }
@@ -447,7 +450,7 @@ async fn a_day_of_one_account() {
     delivery.ack().await.unwrap();
     // The next evening: too late for a word.
     sleep(hour * 24).await;
-    let error = channel.send_text(&account, USER, "are you still there?", None).await.unwrap_err();
+    let error = channel.conversation(&account, USER).send("are you still there?").await.unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::WindowClosed));
     channel.stop_all().await;
     lab.simulator.assert_conformant();
@@ -456,7 +459,7 @@ async fn a_day_of_one_account() {
 #[tokio::test(start_paused = true)]
 async fn a_program_is_one_function() {
     let lab = Lab::new();
-    let program = lab.builder().run(async |inbound, reply: weixin_channel::Responder| {
+    let program = lab.builder().run(async |inbound, reply: weixin_channel::Conversation| {
         if inbound.text == "fail once" && reply.channel().status(reply.account()).pending < 9 {
             static FAILED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
             if !FAILED.swap(true, std::sync::atomic::Ordering::Relaxed) {

@@ -73,7 +73,7 @@ async fn note_1_accepted_without_a_name_is_told_and_remembered() {
     let again = channel.status(&lab.account).suppressed_since.expect("the flag outlives a restart");
     assert!(since.duration_since(again).unwrap_or_default() < Duration::from_millis(1));
     lab.simulator.set_switches(|switches| switches.suppress = false);
-    assert!(channel.send_text(&lab.account, USER, "seen again", None).await.unwrap().is_confirmed());
+    assert!(channel.conversation(&lab.account, USER).send("seen again").await.unwrap().is_confirmed());
     assert_eq!(channel.status(&lab.account).suppressed_since, None);
 }
 
@@ -106,7 +106,7 @@ async fn note_2_a_refusal_is_classified_by_the_ledger_and_keeps_the_servers_word
     assert!(error.to_string().contains("wait until they write again (the server said: ret -2"), "{error}");
 
     sleep(Duration::from_secs(3600)).await;
-    let error = channel.send_text(&lab.account, USER, "late", None).await.unwrap_err();
+    let error = channel.conversation(&lab.account, USER).send("late").await.unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::WindowClosed));
     lab.phone().send_text("hi again");
     sleep(Duration::from_secs(1)).await;
@@ -136,7 +136,7 @@ async fn note_3_a_long_turn_keeps_the_last_send_for_its_answer() {
     let lab = Lab::new();
     lab.simulator.set_switches(|switches| switches.sends_per_inbound = Some(10));
     let (channel, _deliveries, delivery) = greeted(&lab, unpaced()).await;
-    let mut turn = delivery.turn(RUNS[0]);
+    let mut turn = delivery.conversation().turn(RUNS[0]);
     for n in 0..15 {
         let call = format!("call-{n}");
         turn.tool_started("search", &call).await;
@@ -150,7 +150,7 @@ async fn note_3_a_long_turn_keeps_the_last_send_for_its_answer() {
     let expected: Vec<String> =
         (0..15).map(|n| format!("block {n}")).chain(["the answer".to_owned()]).collect();
     assert_eq!(all, expected.join("\n\n"), "everything, in order");
-    let ledger = channel.ledger(&lab.account, &USER.into()).await.unwrap();
+    let ledger = channel.conversation(&lab.account, USER).ledger().await.unwrap();
     let signs = lab.phone().tool_progress().len();
     assert_eq!(signs + texts.len(), ledger.sends as usize);
     assert!(ledger.sends <= 10 && (1..=7).contains(&signs), "tools were shown while there was room: {signs}");
@@ -162,7 +162,7 @@ async fn note_3_blocks_fill_messages_once_sends_are_scarce() {
     let lab = Lab::new();
     lab.simulator.set_switches(|switches| switches.sends_per_inbound = Some(10));
     let (_channel, _deliveries, delivery) = greeted(&lab, unpaced()).await;
-    let mut turn = delivery.turn(RUNS[0]);
+    let mut turn = delivery.conversation().turn(RUNS[0]);
     let blocks: Vec<String> = (0..15).map(|n| format!("{n:04} {}", "字".repeat(1_490))).collect();
     for block in &blocks {
         turn.block(block).await.unwrap();
@@ -181,7 +181,7 @@ async fn note_3_a_block_of_several_sends_goes_whole_or_waits_whole() {
     let mut policy = unpaced();
     policy.per_inbound = 4;
     let (_channel, _deliveries, delivery) = greeted(&lab, policy).await;
-    let mut turn = delivery.turn(RUNS[0]);
+    let mut turn = delivery.conversation().turn(RUNS[0]);
     assert!(turn.block("short").await.unwrap().is_some());
     let long = "word ".repeat(2_000);
     assert!(turn.block(long.trim()).await.unwrap().is_none(), "two of its three pieces might go");
@@ -206,7 +206,7 @@ async fn note_3_beyond_the_budget_nothing_is_asked_of_the_server() {
     lab.phone().send_text("go on");
     next(&mut deliveries).await.reply("gladly").await.unwrap();
     sleep(Duration::from_secs(24 * 3600)).await;
-    let error = channel.send_text(&lab.account, USER, "a day later", None).await.unwrap_err();
+    let error = channel.conversation(&lab.account, USER).send("a day later").await.unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::WindowClosed));
 }
 
@@ -286,15 +286,15 @@ async fn note_4_context_tokens_persist_and_a_send_without_one_is_refused_unless_
     drop((channel, deliveries));
     let (channel, _deliveries) = start(&lab, unpaced()).await;
     assert_eq!(channel.account_for(USER).await.unwrap(), lab.account);
-    channel.send_text(&lab.account, USER, "by schedule", None).await.unwrap();
+    channel.conversation(&lab.account, USER).send("by schedule").await.unwrap();
     let sent = lab.simulator.requests_to(Endpoint::SendMessage);
     assert!(sent[0].json()["msg"]["context_token"].as_str().is_some_and(|token| !token.is_empty()));
 
     channel.stop_all().await;
     channel.backend().forget(&lab.account).await.unwrap();
-    let error = channel.send_text(&lab.account, USER, "hi", None).await.unwrap_err();
+    let error = channel.conversation(&lab.account, USER).send("hi").await.unwrap_err();
     assert_eq!(error.code(), "no-context");
-    channel.send(&lab.account, USER, Reply::text("hi").without_context()).await.unwrap();
+    channel.conversation(&lab.account, USER).send(Reply::text("hi").without_context()).await.unwrap();
     assert!(lab.simulator.requests_to(Endpoint::SendMessage)[1].json()["msg"]["context_token"].is_null());
 }
 
@@ -505,7 +505,7 @@ async fn note_11_the_same_send_within_seconds_is_made_once() {
     lab.phone().send_text("ping");
     next(&mut deliveries).await.reply(reply()).await.unwrap();
     sleep(Duration::from_secs(6)).await;
-    channel.send(&lab.account, USER, reply()).await.unwrap();
+    channel.conversation(&lab.account, USER).send(reply()).await.unwrap();
     assert_eq!(shown(&lab), ["pong"; 4], "another run, another message, another time");
 }
 
@@ -531,7 +531,7 @@ async fn note_12_every_message_says_all_that_the_phone_needs() {
     let lab = Lab::new();
     let (_channel, _deliveries, delivery) = greeted(&lab, unpaced()).await;
     delivery.reply("one").await.unwrap();
-    delivery.turn(RUNS[0]).tool_started("search", "call").await;
+    delivery.conversation().turn(RUNS[0]).tool_started("search", "call").await;
     for request in lab.simulator.requests_to(Endpoint::SendMessage) {
         let json = request.json();
         assert_eq!(json["msg"]["from_user_id"], "");
@@ -565,9 +565,12 @@ async fn accounts_are_taken_over_from_the_official_plugin_and_back_again() {
 
     let (channel, _deliveries) = lab.builder().build().await.unwrap();
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
-    let known = channel.resolve_user(&lab.account, "o9cq8new00004@im.wechat").await.unwrap();
+    let known = channel.conversation(&lab.account, "o9cq8new00004@im.wechat").user_id().await.unwrap();
     assert_eq!(known.unwrap().as_str(), "o9cq8New00004@im.wechat");
-    assert!(channel.resolve_user(&lab.account, USER).await.unwrap().is_some(), "and nobody is forgotten");
+    assert!(
+        channel.conversation(&lab.account, USER).user_id().await.unwrap().is_some(),
+        "and nobody is forgotten"
+    );
     // The simulator has never given out that cursor, and says so.
     until(&channel, &lab.account, LinkState::Backoff).await;
     let polls = lab.simulator.requests_to(Endpoint::GetUpdates);

@@ -231,7 +231,7 @@ async fn the_journal_goes_on_where_the_official_plugin_stopped() {
         let _ = std::fs::remove_file(lab.folder.path().join("openclaw-weixin").join(file));
     }
     let (channel, mut deliveries) = lab.start().await;
-    channel.send_text(&lab.account, USER, "I still know you", None).await.unwrap();
+    channel.conversation(&lab.account, USER).send("I still know you").await.unwrap();
     lab.phone().send_text("two");
     assert_eq!(next(&mut deliveries).await.inbound.text, "two", "and not one again");
 }

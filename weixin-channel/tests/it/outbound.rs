@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault};
-
+use weixin_channel::Reply;
 use weixin_channel::weixin_media::Source;
 
 use crate::{Lab, USER, next};
@@ -12,7 +12,7 @@ use crate::{Lab, USER, next};
 async fn a_user_who_never_wrote_cannot_be_written_to() {
     let lab = Lab::new();
     let (channel, _deliveries) = lab.start().await;
-    let error = channel.send_text(&lab.account, "user:nobody@im.wechat", "hi", None).await.unwrap_err();
+    let error = channel.conversation(&lab.account, "user:nobody@im.wechat").send("hi").await.unwrap_err();
     assert_eq!(error.code(), "no-context");
     assert!(error.to_string().starts_with("nobody@im.wechat has not written to account"), "{error}");
     assert!(lab.simulator.requests_to(Endpoint::SendMessage).is_empty());
@@ -25,7 +25,7 @@ async fn a_lower_cased_target_is_found_and_sent_as_it_is_spelled() {
     lab.phone().send_text("hi");
     next(&mut deliveries).await.ack().await.unwrap();
     let target = format!("openclaw-weixin:user:{}", USER.to_lowercase());
-    channel.send_text(&lab.account, &target, "found you", None).await.unwrap();
+    channel.conversation(&lab.account, &target).send("found you").await.unwrap();
     lab.phone().wait_for_text("found you", Duration::from_secs(5)).await.unwrap();
     lab.simulator.assert_conformant();
 }
@@ -75,7 +75,7 @@ async fn typing_is_renewed_and_always_taken_back() {
     let (channel, mut deliveries) = lab.start().await;
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
-    let typing = channel.typing(&delivery.account, USER).await.unwrap();
+    let typing = channel.conversation(&delivery.account, USER).typing().await.unwrap();
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert!(lab.phone().typing());
     drop(typing);
@@ -83,7 +83,7 @@ async fn typing_is_renewed_and_always_taken_back() {
     assert!(!lab.phone().typing());
     assert_eq!(lab.simulator.requests_to(Endpoint::SendTyping).len(), 4, "at 0, 5 and 10 s, and the end");
     // The ticket is kept.
-    drop(channel.typing(&delivery.account, USER).await.unwrap());
+    drop(channel.conversation(&delivery.account, USER).typing().await.unwrap());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(lab.simulator.requests_to(Endpoint::GetConfig).len(), 1);
 }
@@ -99,7 +99,7 @@ async fn a_failing_ticket_costs_nothing_but_the_sign() {
         Endpoint::GetConfig,
         1,
     );
-    let _typing = channel.typing(&delivery.account, USER).await.unwrap();
+    let _typing = channel.conversation(&delivery.account, USER).typing().await.unwrap();
     delivery.reply("answer").await.unwrap();
 }
 
@@ -115,7 +115,8 @@ async fn media_comes_in_and_goes_out_with_its_caption() {
     let bytes = media.download(&delivery.inbound.media()[0]).to_bytes().await.unwrap();
     assert_eq!(bytes, picture);
 
-    let report = delivery.reply_media(Source::bytes(picture.clone()), "here it is").await.unwrap();
+    let report =
+        delivery.reply(Reply::text("here it is").and_media(Source::bytes(picture.clone()))).await.unwrap();
     assert_eq!(report.parts.len(), 2);
     let shown = lab.phone().wait_for_reply(2, Duration::from_secs(5)).await.unwrap();
     assert_eq!((shown[0].kind, shown[0].text.as_deref()), (ChatKind::Text, Some("here it is")));
@@ -130,7 +131,10 @@ async fn a_caption_arrives_where_its_media_does_not() {
     lab.phone().send_text("hi");
     let delivery = next(&mut deliveries).await;
     lab.simulator.fault(Fault::status(403), Endpoint::CdnUpload, 9);
-    let error = delivery.reply_media(Source::bytes(b"bytes".to_vec()), "here it is").await.unwrap_err();
+    let error = delivery
+        .reply(Reply::text("here it is").and_media(Source::bytes(b"bytes".to_vec())))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "media-failed");
     lab.phone().wait_for_text("here it is", Duration::from_secs(5)).await.unwrap();
 }

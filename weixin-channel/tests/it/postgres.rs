@@ -237,7 +237,8 @@ async fn a_fleet_of_two_becomes_one_of_one() {
     simulator.phone(&bot.user_id).writing_to(&bot.bot_id).send_text("hello");
     let mut deliveries = second.1;
     let delivery = deliveries.next().await.expect("a message where the account runs");
-    third.0.send(&theirs, bot.user_id.as_str(), "from the other process").await.expect("any process sends");
+    let elsewhere = third.0.conversation(&theirs, &bot.user_id);
+    elsewhere.send("from the other process").await.expect("any process sends");
     delivery.ack().await.expect("acknowledge");
     second.2.stop().await;
     until(async || (running(&third.0).len() == bots.len()).then_some(())).await;

@@ -144,7 +144,7 @@ async fn a_send_that_waits_for_its_pace_does_not_outlive_the_logout() {
     channel.logout(&lab.account).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap_err().code(), "unknown-account");
     assert_eq!(lab.simulator.requests_to(Endpoint::SendMessage).len(), 1);
-    let ledger = channel.ledger(&lab.account, &USER.into()).await.unwrap();
+    let ledger = channel.conversation(&lab.account, USER).ledger().await.unwrap();
     assert_eq!(ledger.sends, 0, "nothing is noted of an account that is gone");
 }
 

@@ -107,7 +107,7 @@ async fn mistakes_are_named() {
     seen.push(message(error).replace(&other.path().display().to_string(), "OTHER"));
 
     let (channel, _deliveries) = lab.builder().build().await.unwrap();
-    seen.push(message(channel.send(&lab.account, "", "hello").await.unwrap_err()));
+    seen.push(message(channel.conversation(&lab.account, "").send("hello").await.unwrap_err()));
     let nobody = weixin_channel::AccountId::new("nobody");
     seen.push(message(channel.start(&nobody, AccountConfig::default()).await.unwrap_err()));
 

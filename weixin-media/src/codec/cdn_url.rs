@@ -1,10 +1,12 @@
-//! Where media is fetched from and put to (protocol §1, §6).
+//! Where media is fetched from and put to (docs/protocol.md §1, §6).
 
 use ilink_client::UploadTarget;
 use ilink_client::wire::CdnMedia;
 use url::Url;
 
-/// The CDN's base URL (protocol §1).
+/// The CDN's base URL ([protocol §1]).
+///
+/// [protocol §1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#1-hosts
 pub const DEFAULT_CDN_URL: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
 
 /// Where to get it: `full_url` as it is, else built from the parameter. `None` if the message names neither.

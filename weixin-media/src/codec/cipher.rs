@@ -1,4 +1,4 @@
-//! AES-128-ECB with PKCS#7 padding, as a stream (protocol §6).
+//! AES-128-ECB with PKCS#7 padding, as a stream (docs/protocol.md §6).
 //!
 //! ECB is the wire's choice, not ours. Blocks go to the cipher in long slices, in place, which is what lets it use
 //! all lanes of the processor (VAES); one block at a time is forty times slower.
@@ -15,7 +15,7 @@ use super::key::MediaKey;
 /// Bytes of one cipher block.
 pub const BLOCK: usize = 16;
 
-/// Bytes of ciphertext for so many bytes of plaintext: there is always padding.
+/// Bytes of ciphertext for `plain` bytes of plaintext. There is always padding.
 ///
 /// ```
 /// assert_eq!(weixin_media::codec::encrypted_size(0), 16);
@@ -144,8 +144,8 @@ impl Decryptor {
         ready
     }
 
-    /// Forgets the beginning of a block that is not complete, and says how many bytes that were: from so far back
-    /// the stream has to go on. For a download that is resumed.
+    /// Forgets the beginning of a block that is not complete, and says how many bytes that were. A download that is
+    /// resumed has to begin again that many bytes earlier.
     pub fn rewind(&mut self) -> usize {
         let partial = self.carried % BLOCK;
         self.carried -= partial;

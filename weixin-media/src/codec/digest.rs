@@ -1,4 +1,4 @@
-//! Size and MD5 in one pass (protocol §6).
+//! Size and MD5 in one pass (docs/protocol.md §6).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! File names that are safe to create (field note 30).
+//! File names that are safe to create (docs/field-notes.md#note-30).
 
 /// The longest name that every usual file system takes, in bytes.
 pub const MAX_FILE_NAME: usize = 255;

@@ -1,4 +1,4 @@
-//! The key of one media file, in every encoding that was seen (protocol §6, field note 19).
+//! The key of one media file, in every encoding that was seen (docs/protocol.md §6, docs/field-notes.md#note-19).
 
 use std::fmt;
 
@@ -79,7 +79,9 @@ impl MediaKey {
         to_hex(&self.0)
     }
 
-    /// Base64 of the 16 bytes. Phones send it at times; they cannot open what carries it (field note 19).
+    /// Base64 of the 16 bytes. Phones send it at times; they cannot open what carries it ([field note 19]).
+    ///
+    /// [field note 19]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-19
     #[must_use]
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.0)

@@ -5,8 +5,6 @@ mod cipher;
 mod digest;
 mod file_name;
 mod key;
-#[cfg(feature = "silk")]
-pub mod silk;
 mod sniff;
 mod voice;
 
@@ -18,3 +16,5 @@ pub use file_name::{MAX_FILE_NAME, safe_file_name};
 pub use key::{KeyError, MediaKey};
 pub use sniff::{MediaKind, Sniffed, sniff};
 pub use voice::{VoiceError, VoiceFile, convert_voice, is_silk, silk_without_prefix};
+#[cfg(feature = "silk")]
+pub use weixin_silk as silk;

@@ -5,7 +5,9 @@ use mime::Mime;
 
 use super::voice::is_silk;
 
-/// As what media is sent (protocol §6).
+/// The kind as which media is sent ([protocol §6]).
+///
+/// [protocol §6]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#6-media
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MediaKind {
@@ -15,7 +17,9 @@ pub enum MediaKind {
     Video,
     /// Anything else.
     File,
-    /// A voice message. Accepted from bots and never shown by phones (field note 21).
+    /// A voice message. Accepted from bots and never shown by phones ([field note 21]).
+    ///
+    /// [field note 21]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-21
     Voice,
 }
 

@@ -1,4 +1,4 @@
-//! Voice messages: what they are, and what an agent can hear (protocol §6, field note 22).
+//! Voice messages: what they are, and what an agent can hear (docs/protocol.md §6, docs/field-notes.md#note-22).
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use mime::Mime;
 use super::sniff::sniff;
 
 /// How SILK v3 begins.
-pub(crate) const SILK: &[u8; 9] = b"#!SILK_V3";
+const SILK: &[u8; 9] = b"#!SILK_V3";
 
 /// WeChat puts this byte before it.
-pub(crate) const TENCENT: u8 = 0x02;
+const TENCENT: u8 = 0x02;
 
 /// True for SILK v3, with or without WeChat's leading 0x02.
 #[must_use]
@@ -39,10 +39,12 @@ pub struct VoiceFile {
 }
 
 /// Makes a voice message something that an agent can hear: SILK becomes WAV, 24 kHz, 16 bits, mono. What is not SILK
-/// (seen: encode_type 4, field note 22) is passed on as what its bytes are; so is SILK without the feature `silk`.
+/// (seen: encode_type 4, [field note 22]) is passed on as what its bytes are; so is SILK without the feature `silk`.
 ///
 /// # Errors
 /// [`VoiceError`]; the caller still has the original.
+///
+/// [field note 22]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-22
 pub fn convert_voice(bytes: Bytes) -> Result<VoiceFile, VoiceError> {
     #[cfg(feature = "silk")]
     if is_silk(&bytes) {
@@ -60,7 +62,7 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(600);
 
 #[cfg(feature = "silk")]
 fn silk_to_wav(bytes: &[u8]) -> Result<Vec<u8>, VoiceError> {
-    use super::silk;
+    use weixin_silk as silk;
 
     if silk::duration(bytes).map_err(VoiceError::Silk)? > LONGEST {
         return Err(VoiceError::TooLong);
@@ -76,7 +78,7 @@ fn silk_to_wav(bytes: &[u8]) -> Result<Vec<u8>, VoiceError> {
 pub enum VoiceError {
     /// What the decoder says.
     #[cfg(feature = "silk")]
-    Silk(super::silk::SilkError),
+    Silk(weixin_silk::SilkError),
     /// It lasts longer than ten minutes.
     TooLong,
 }
@@ -113,6 +115,20 @@ mod tests {
         assert_eq!((voice.mime.essence_str(), voice.bytes), ("audio/amr", amr));
         let unknown = convert_voice(Bytes::from_static(b"\x01\x02\x03")).unwrap();
         assert_eq!((unknown.mime.essence_str(), &*unknown.extension), ("application/octet-stream", "bin"));
+    }
+
+    #[cfg(feature = "silk")]
+    #[test]
+    fn silk_becomes_wav_with_or_without_the_prefix() {
+        let file = include_bytes!("../../tests/silk/091.silk");
+        for silk in [&file[..], &file[1..]] {
+            let voice = convert_voice(Bytes::copy_from_slice(silk)).unwrap();
+            assert_eq!((voice.mime.essence_str(), &*voice.extension), ("audio/wav", "wav"));
+            let reader = hound::WavReader::new(&*voice.bytes).unwrap();
+            assert_eq!((reader.spec().sample_rate, reader.spec().channels), (24_000, 1));
+            let samples: Vec<i16> = reader.into_samples().map(Result::unwrap).collect();
+            assert_eq!(samples, weixin_silk::decode(silk, 24_000).unwrap());
+        }
     }
 
     #[cfg(feature = "silk")]

@@ -1,4 +1,4 @@
-//! Which addresses an agent-given URL may lead to (field note 28).
+//! Which addresses an agent-given URL may lead to (docs/field-notes.md#note-28).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +14,7 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// Holds an address against the policy.
+    /// Checks an address against the policy.
     ///
     /// # Errors
     /// [`AddressRefused`], with what the address is.

@@ -46,9 +46,9 @@ pub(crate) struct EncryptingBody {
     plain_left: u64,
     cipher_left: u64,
     total: u64,
-    /// Others had their turn since the last piece: a socket that takes everything would keep the thread for as long as
-    /// the source has more.
-    has_yielded: bool,
+    /// What else the runtime has to do comes between two pieces, timers and sockets included (a waker alone would leave
+    /// these out): a socket that takes everything would keep the thread for as long as the source has more.
+    turn_of_others: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     sent: Sent,
     on_progress: Option<OnProgress>,
 }
@@ -62,7 +62,7 @@ impl EncryptingBody {
             plain_left: size,
             cipher_left: total,
             total,
-            has_yielded: true,
+            turn_of_others: None,
             sent: Sent::default(),
             on_progress,
         }
@@ -97,9 +97,9 @@ impl Body for EncryptingBody {
         if self.cipher_left == 0 {
             return Poll::Ready(None);
         }
-        if !std::mem::replace(&mut self.has_yielded, true) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if let Some(turn) = &mut self.turn_of_others {
+            ready!(turn.as_mut().poll(cx));
+            self.turn_of_others = None;
         }
         let piece = if self.plain_left == 0 {
             Vec::with_capacity(BLOCK)
@@ -110,7 +110,7 @@ impl Body for EncryptingBody {
             }
         };
         let sealed = self.seal(piece)?;
-        self.has_yielded = false;
+        self.turn_of_others = Some(Box::pin(tokio::task::yield_now()));
         let done = self.total - self.cipher_left;
         self.sent.0.store(done, Ordering::Relaxed);
         if let Some(on_progress) = &self.on_progress {

@@ -60,7 +60,7 @@ impl<'a> Download<'a> {
         self
     }
 
-    /// Told how far it is; keep it short.
+    /// Called with the progress, in the middle of the transfer: it must not block.
     pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Arc::new(tell));
         self
@@ -102,7 +102,7 @@ impl<'a> Download<'a> {
             (Some(Err(error)), _) => {
                 return Err(Error::new(ErrorKind::Key, error.to_string()).with_source(*error));
             }
-            // An image without any key is stored plain (protocol §6).
+            // An image without any key is stored plain (docs/protocol.md §6).
             (None, MediaKind::Image) => None,
             (None, _) => {
                 return Err(Error::new(ErrorKind::Key, "the message carries no AES key for its media"));

@@ -1,4 +1,4 @@
-//! What a message says about the media that it carries (protocol §4, §6).
+//! What a message says about the media that it carries (docs/protocol.md §4, §6).
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct MediaRef {
     sample_rate: Option<u32>,
 }
 
-/// WeChat's voice, where the message does not say otherwise (protocol §6).
+/// WeChat's voice, where the message does not say otherwise (docs/protocol.md §6).
 const VOICE_RATE: u32 = 24_000;
 
 impl MediaRef {
@@ -35,7 +35,7 @@ impl MediaRef {
         let mut found = Self::new(kind, cdn?.clone());
         match item.kind() {
             ItemKind::Image(image) => {
-                // The hex of the item wins (protocol §6), unless it is no key and the other one is.
+                // The hex of the item wins (docs/protocol.md §6), unless it is no key and the other one is.
                 let own = parse(image.aes_key_hex.as_deref());
                 found.key = match (own, found.key.take()) {
                     (Some(Err(_)) | None, Some(other)) => Some(other),
@@ -65,13 +65,15 @@ impl MediaRef {
         Self { kind, cdn, key, name: None, size: None, md5: None, sample_rate: None }
     }
 
-    /// As what it was sent.
+    /// The kind as which it was sent.
     #[must_use]
     pub fn kind(&self) -> MediaKind {
         self.kind
     }
 
-    /// The name that the sender gave it: never use it as a path (field note 30); see [`file_name`](Self::file_name).
+    /// The name that the sender gave it: never use it as a path ([field note 30]); see [`file_name`](Self::file_name).
+    ///
+    /// [field note 30]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-30
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

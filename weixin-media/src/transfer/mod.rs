@@ -50,7 +50,7 @@ impl Media {
     /// With the public CDN and the default limits.
     ///
     /// # Errors
-    /// None in practice: if the built-in URL were not one.
+    /// Only if the built-in URL were invalid, which tests rule out.
     pub fn new(bot: Bot) -> Result<Self, Error> {
         let cdn = parse(DEFAULT_CDN_URL)?;
         let hosts = bot.client().hosts().clone();
@@ -58,11 +58,13 @@ impl Media {
         Ok(Self { bot, cdn, hosts, policy: Arc::default(), random })
     }
 
-    /// Another CDN than [`DEFAULT_CDN_URL`]. Its host is allowed from then on, since you asked for it; URLs that
-    /// messages and answers name are held against the client's [`HostPolicy`] (field note 28).
+    /// Another CDN than [`DEFAULT_CDN_URL`]. Its host is allowed, since you asked for it. URLs that
+    /// messages and answers name are checked against the client's [`HostPolicy`] ([field note 28]).
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is no URL, or plain http beyond this machine.
+    ///
+    /// [field note 28]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-28
     pub fn cdn_base_url(mut self, url: &str) -> Result<Self, Error> {
         let url = parse(url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -95,7 +97,7 @@ impl Media {
         self
     }
 
-    /// Uploads media for a user; awaited, it gives what a message needs to carry it.
+    /// Uploads media for a user. Awaiting it gives what a message needs.
     pub fn upload(&self, to: impl Into<UserId>, source: impl Into<Source>) -> Upload<'_> {
         Upload::new(self, to.into(), source.into())
     }

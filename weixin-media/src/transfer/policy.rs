@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-/// How often, how long and how much.
+/// Limits of transfers: attempts, times, sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferPolicy {
-    /// At most this many attempts, the first included (protocol §6: three).
+    /// At most this many attempts, the first included ([protocol §6]: three).
+    ///
+    /// [protocol §6]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#6-media
     pub max_attempts: u32,
     /// The delay before the second attempt, before jitter; doubled each time.
     pub base_delay: Duration,
     /// No delay is longer than this.
     pub max_delay: Duration,
-    /// An attempt ends when nothing has moved for so long.
+    /// An attempt ends when nothing has moved for this long.
     pub idle_timeout: Duration,
     /// An attempt may take this long, and longer by its size.
     pub base_deadline: Duration,
-    /// The slowest rate that is waited for: an attempt may take `base_deadline` and one second for so many bytes.
+    /// The slowest rate allowed: an attempt may take `base_deadline`, and one second more for each of these many bytes.
     pub min_bytes_per_second: u64,
     /// No download is larger than this, in bytes of plaintext. The official client allows 100 MB.
     pub max_download: u64,
@@ -36,13 +38,13 @@ impl Default for TransferPolicy {
 }
 
 impl TransferPolicy {
-    /// How long an attempt with so many bytes may take.
+    /// How long an attempt with this many bytes may take.
     #[must_use]
     pub fn deadline(&self, bytes: u64) -> Duration {
         self.base_deadline + Duration::from_secs(bytes / self.min_bytes_per_second.max(1))
     }
 
-    /// The delay after so many failures: exponential, with the upper half drawn at random.
+    /// The delay after this many failures: exponential, with the upper half drawn at random.
     pub(crate) fn delay(&self, failures: u32) -> Duration {
         let whole =
             self.base_delay.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(self.max_delay);

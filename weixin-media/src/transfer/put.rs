@@ -1,4 +1,4 @@
-//! One attempt to put ciphertext on the CDN (protocol §6, field note 20).
+//! One attempt to put ciphertext on the CDN (docs/protocol.md §6, docs/field-notes.md#note-20).
 
 use std::pin::pin;
 use std::time::Duration;

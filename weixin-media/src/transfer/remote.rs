@@ -1,4 +1,4 @@
-//! Media that an agent names by URL: from public addresses only (field note 28).
+//! Media that an agent names by URL: from public addresses only (docs/field-notes.md#note-28).
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -153,7 +153,7 @@ pub(crate) fn unreadable(error: io::Error) -> Error {
     Error::new(ErrorKind::Source, "what is to be uploaded cannot be read").with_source(error)
 }
 
-/// Runs what would hold up the runtime; it is told when nobody waits any more.
+/// Runs what would hold up the runtime. It can see when nobody waits for it any more.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce(Weak<()>) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {

@@ -1,4 +1,4 @@
-//! Uploads (protocol §6).
+//! Uploads (docs/protocol.md §6).
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -22,7 +22,9 @@ use crate::error::{Error, ErrorKind};
 ///
 /// The source is read twice: for its size and MD5, which the server wants to know first, then to be encrypted and
 /// sent. An attempt that fails is repeated from the beginning; the last one asks for a fresh place to upload to
-/// (field note 20).
+/// ([field note 20]).
+///
+/// [field note 20]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-20
 #[must_use = "an upload is sent when awaited"]
 pub struct Upload<'a> {
     media: &'a Media,
@@ -105,14 +107,16 @@ impl<'a> Upload<'a> {
     }
 
     /// Sent as a voice message. **Experimental**: servers accept it, and no phone is known to show it
-    /// (field note 21). Sent as a file, the same bytes arrive.
+    /// ([field note 21]). Sent as a file, the same bytes arrive.
+    ///
+    /// [field note 21]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-21
     pub fn experimental_voice(mut self, voice: VoiceInfo) -> Self {
         self.kind = Some(MediaKind::Voice);
         self.voice = Some(voice);
         self
     }
 
-    /// Told how far it is; keep it short.
+    /// Called with the progress, in the middle of the transfer: it must not block.
     pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Arc::new(tell));
         self

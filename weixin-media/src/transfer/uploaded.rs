@@ -1,4 +1,4 @@
-//! What an upload gives: an item for a message, with all that the phone needs (protocol §6, field note 19).
+//! What an upload gives: an item for a message, with all that the phone needs (docs/protocol.md §6, docs/field-notes.md#note-19).
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::codec::{Fingerprint, MediaKey, MediaKind};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Uploaded {
-    /// As what it is sent.
+    /// The kind as which it is sent.
     pub kind: MediaKind,
     /// What it is.
     pub mime: Mime,

@@ -9,8 +9,6 @@ mod download;
 mod https;
 mod remote;
 mod script;
-#[cfg(feature = "silk")]
-mod silk;
 mod upload;
 mod upload_faults;
 

@@ -10,11 +10,18 @@ use std::process::Command;
 use crate::process::{output, root};
 use crate::{Outcome, workspace};
 
+/// Bytes of the largest file in the repository: whoever clones it has them for ever.
+const LARGEST: u64 = 1 << 20;
+
 /// Checks everything and reports every finding, one line each.
 pub(crate) fn run() -> Outcome {
     let root = root();
     let mut findings = Vec::new();
     for name in tracked(&root)? {
+        let size = fs::metadata(root.join(&name)).map_or(0, |found| found.len());
+        if size > LARGEST {
+            findings.push(format!("{name}: has {size} bytes; what is downloaded belongs below target/"));
+        }
         // Binary files and files that are deleted but not yet committed have no text to check.
         if let Ok(text) = fs::read_to_string(root.join(&name)) {
             findings.extend(text::check(&name, &text));
