@@ -117,6 +117,19 @@ async fn a_silent_process_loses_its_accounts() {
     assert_eq!(two.cursor(&account).await.expect("cursor"), None, "nothing was written");
 }
 
+/// A lease that was let go of while the database could not be told is free once it can be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_let_go_of_is_free_in_the_end() {
+    let Some(server) = server() else { return };
+    let url = server.url("postgres");
+    let (one, two, account) = (open(&url).await, open(&url).await, AccountId::new("a"));
+    let lease = one.acquire(&account, "one").await.expect("acquire");
+    execute(&url, "ALTER TABLE weixin_leases RENAME TO elsewhere").await;
+    one.release(&lease).await.expect_err("it cannot be told");
+    execute(&url, "ALTER TABLE elsewhere RENAME TO weixin_leases").await;
+    until(async || two.acquire(&account, "two").await.ok()).await;
+}
+
 /// An account that was forgotten by another process is noticed by the next sign of life, not only by the next write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_account_is_lost_by_who_runs_it() {
