@@ -47,12 +47,9 @@ impl Leases for PostgresBackend {
                 (&lease.generation, Type::INT8),
                 (&process, Type::INT8),
             ];
-            let released = self.inner.db.call(None, sql, &values).await.map(drop);
-            if released.is_err() {
-                // So that it can be tried again.
-                self.inner.processes.hold(lease, process);
-            }
-            released
+            self.inner.db.call(None, sql, &values).await?;
+            self.inner.processes.told(lease);
+            Ok(())
         })
     }
 

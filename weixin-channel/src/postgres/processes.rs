@@ -33,6 +33,8 @@ struct State {
     member: bool,
     /// The leases that it has, with the row that they last as long as.
     held: HashMap<AccountId, Held>,
+    /// Leases that were let go of, which the database was not told yet.
+    owed: Vec<(Lease, i64)>,
     beating: Option<JoinHandle<()>>,
 }
 
@@ -155,12 +157,41 @@ impl Processes {
         self.lock().held.insert(lease.account.clone(), Held { generation: lease.generation, process });
     }
 
-    /// A lease is let go of; returns the row that it lasted as long as.
+    /// A lease is let go of; returns the row that it lasted as long as. The database is told until it
+    /// [knows](Self::told), or the process would keep for good what it does not run.
     pub(super) fn let_go(&self, lease: &Lease) -> Option<i64> {
         let mut state = self.lock();
         let held = *state.held.get(&lease.account).filter(|held| held.generation == lease.generation)?;
         state.held.remove(&lease.account);
+        state.owed.push((lease.clone(), held.process));
         Some(held.process)
+    }
+
+    /// The database knows that a lease was let go of.
+    pub(super) fn told(&self, lease: &Lease) {
+        self.lock().owed.retain(|(owed, _)| owed != lease);
+    }
+
+    /// Tells the database what it was not told.
+    async fn pay(&self, id: i64) -> Result<(), Error> {
+        let owed: Vec<Lease> = {
+            let mut state = self.lock();
+            // What another row had is gone with it.
+            state.owed.retain(|(_, process)| *process == id);
+            state.owed.iter().map(|(lease, _)| lease.clone()).collect()
+        };
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let accounts: Vec<&str> = owed.iter().map(|lease| lease.account.as_str()).collect();
+        let generations: Vec<i64> = owed.iter().map(|lease| lease.generation).collect();
+        let sql = "UPDATE weixin_leases l SET process = NULL FROM unnest($1, $2) AS o (account, generation)
+                   WHERE l.account = o.account AND l.generation = o.generation AND l.process = $3";
+        let values: [super::database::Value<'_>; 3] =
+            [(&accounts, Type::TEXT_ARRAY), (&generations, Type::INT8_ARRAY), (&id, Type::INT8)];
+        self.db.beat(self.fresh(), sql, &values).await.map_err(|failure| failure.into_error(None))?;
+        self.lock().owed.retain(|(lease, _)| !owed.contains(lease));
+        Ok(())
     }
 
     /// Whether a lease is good for another [`lease_time`](Self::lease_time). Asks nobody: the sign of life is for all.
@@ -214,7 +245,11 @@ async fn keep_beating(processes: Weak<Processes>, id: i64) {
         let Some(processes) = processes.upgrade() else { return };
         next = (next + processes.lifetime / 6).max(Instant::now());
         match processes.beat(id).await {
-            Ok(true) => {}
+            Ok(true) => {
+                if let Err(error) = processes.pay(id).await {
+                    tracing::warn!(%error, "accounts stay taken until the database is told");
+                }
+            }
             Ok(false) => return,
             Err(error) => tracing::warn!(%error, "the database was not told that this process is alive"),
         }

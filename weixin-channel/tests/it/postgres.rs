@@ -117,6 +117,19 @@ async fn a_silent_process_loses_its_accounts() {
     assert_eq!(two.cursor(&account).await.expect("cursor"), None, "nothing was written");
 }
 
+/// A lease that was let go of while the database could not be told is free once it can be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_let_go_of_is_free_in_the_end() {
+    let Some(server) = server() else { return };
+    let url = server.url("postgres");
+    let (one, two, account) = (open(&url).await, open(&url).await, AccountId::new("a"));
+    let lease = one.acquire(&account, "one").await.expect("acquire");
+    execute(&url, "ALTER TABLE weixin_leases RENAME TO elsewhere").await;
+    one.release(&lease).await.expect_err("it cannot be told");
+    execute(&url, "ALTER TABLE elsewhere RENAME TO weixin_leases").await;
+    until(async || two.acquire(&account, "two").await.ok()).await;
+}
+
 /// An account that was forgotten by another process is noticed by the next sign of life, not only by the next write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_account_is_lost_by_who_runs_it() {
@@ -147,6 +160,24 @@ async fn a_restart_of_the_database_passes() {
     }
     drop(server);
     panic!("connections that broke are used again and again");
+}
+
+/// With TLS the server's certificate is checked, and without it `sslmode=require` does not connect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_used_and_its_certificate_checked() {
+    let Some(mut server) = server() else { return };
+    let url = format!("postgres://weixin@localhost:{}/postgres?sslmode=require", server.port());
+    let plain =
+        PostgresBackend::open(&url, PostgresOptions::default()).await.expect_err("the server has no TLS");
+    assert_eq!(kind(&plain), StoreErrorKind::Transient);
+    let pem = server.with_tls().expect("TLS");
+    let stranger =
+        PostgresBackend::open(&url, PostgresOptions::default()).await.expect_err("nobody vouches for it");
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    let mut options = PostgresOptions::default();
+    options.roots = vec![pem.into_bytes()];
+    let backend = PostgresBackend::open(&url, options).await.expect("open");
+    backend.check_writable().await.expect("write");
 }
 
 #[tokio::test]
@@ -220,12 +251,8 @@ async fn a_fleet_of_two_becomes_one_of_one() {
     simulator.phone(&bot.user_id).writing_to(&bot.bot_id).send_text("hello");
     let mut deliveries = second.1;
     let delivery = deliveries.next().await.expect("a message where the account runs");
-    third
-        .0
-        .conversation(&theirs, bot.user_id.as_str())
-        .send("from the other process")
-        .await
-        .expect("any process sends");
+    let elsewhere = third.0.conversation(&theirs, &bot.user_id);
+    elsewhere.send("from the other process").await.expect("any process sends");
     delivery.ack().await.expect("acknowledge");
     second.2.stop().await;
     until(async || (running(&third.0).len() == bots.len()).then_some(())).await;
