@@ -6,8 +6,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let answer = runtime.block_on(async {
         let (channel, _deliveries) =
-            Channel::builder().state_dir(std::path::PathBuf::from(state)).build().expect("a channel");
-        channel.login(&AccountConfig::default()).expect("a login").next().await
+            Channel::builder().state_dir(std::path::PathBuf::from(state)).build().await.expect("a channel");
+        channel.login(&AccountConfig::default()).await.expect("a login").next().await
     });
     println!("{answer:?}");
 }
