@@ -131,8 +131,12 @@ async function live(addon, { setStatus = () => {} } = {}) {
   return { log, ends };
 }
 
+/** Returns once nothing moves: no promise is about to be settled, and no file is waited for. */
 async function settle() {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  for (let calm = 0; calm < 20; ) {
+    await new Promise(setImmediate);
+    calm = process.getActiveResourcesInfo().some((resource) => resource.startsWith("FSReq")) ? 0 : calm + 1;
+  }
 }
 
 /** Runs `body` and fails if anything was left unhandled meanwhile. */
