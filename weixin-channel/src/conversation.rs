@@ -1,4 +1,4 @@
-//! One user of one account: all that is done for them.
+//! One user of one account: sends, turns, typing, ledger.
 
 use ilink_client::{RunId, UserId};
 
@@ -36,7 +36,8 @@ impl Conversation {
         &self.account
     }
 
-    /// The user, as they were named; see [`user_id`](Self::user_id).
+    /// The user as they were named, without what hosts put in front. On the wire they may be spelled otherwise: see
+    /// [`user_id`](Self::user_id).
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user

@@ -38,8 +38,10 @@ pub trait Quotes: Send + Sync {
     }
 
     /// Messages of a conversation that may be the one written at a time, in Unix milliseconds, the likeliest first:
-    /// those of that very millisecond; if the time is a whole second, those that round to it, down or to the next (field
-    /// note 25); those that were sent from here, as far off as clocks may be.
+    /// those of that very millisecond; if the time is a whole second, those that round to it, down or to the next
+    /// ([field note 25]); those that were sent from here, as far off as clocks may be.
+    ///
+    /// [field note 25]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-25
     fn quotes_near<'a>(
         &'a self,
         account: &'a AccountId,
