@@ -27,7 +27,7 @@ use crate::wire::request::BaseInfo;
 ///     .build()?;
 /// # Ok::<(), ilink_client::Error>(())
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 #[must_use = "call build() to get the client"]
 pub struct ClientBuilder {
     base_url: Option<String>,
@@ -144,6 +144,12 @@ impl ClientBuilder {
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.settings.roots.push(pem.into());
         self
+    }
+
+    /// The root certificates that were [given](Self::root_certificates), in PEM: for requests beside the API's own.
+    #[must_use]
+    pub fn given_root_certificates(&self) -> &[Vec<u8>] {
+        &self.settings.roots
     }
 
     /// Makes the client.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use weixin_channel::ilink_client::{BotAgent, UserId};
+use weixin_channel::ilink_client::{BotAgent, Client, UserId};
 use weixin_channel::markdown::Mode;
 use weixin_channel::quote::QuoteLimits;
 use weixin_channel::{
@@ -48,15 +48,16 @@ impl Live {
         sends.outbox = init.outbox.then(OutboxPolicy::default);
         sends.markdown =
             init.markdown.as_deref().and_then(|mode| mode.parse::<Mode>().ok()).unwrap_or_default();
-        let mut builder = Channel::builder()
+        let mut client = Client::builder().bot_agent(agent);
+        if let Some(pem) = init.trusted() {
+            client = client.root_certificates(pem);
+        }
+        let builder = Channel::builder()
             .state_dir(&init.state_dir)
-            .bot_agent(agent)
+            .client(client)
             .inbound(inbound)
             .sends(sends)
             .quotes(init.quotes.limits());
-        if let Some(pem) = init.trusted() {
-            builder = builder.root_certificates(pem);
-        }
         let (channel, deliveries) = builder.build().await?;
         let open = Open::default();
         tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));

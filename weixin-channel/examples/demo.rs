@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ilink_fixtures::{Simulator, VoiceCodec};
-use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::ilink_client::{Client, LoginEvent};
 use weixin_channel::weixin_media::codec::convert_voice;
 use weixin_channel::weixin_media::codec::silk::{self, EncoderSettings};
 use weixin_channel::{AccountConfig, AccountId, Channel, ChannelLoginEvent, Deliveries};
@@ -57,8 +57,11 @@ impl VoiceCodec for Silk {
 async fn run(auto: bool) -> Result<(), Box<dyn Error>> {
     let simulator = Simulator::builder().voice(Silk).start().await?;
     let state = tempfile::tempdir()?;
-    let (channel, deliveries) =
-        Channel::builder().state_dir(state.path()).base_url(simulator.url()).build().await?;
+    let (channel, deliveries) = Channel::builder()
+        .state_dir(state.path())
+        .client(Client::builder().base_url(simulator.url()))
+        .build()
+        .await?;
     let account = log_in(&channel, &simulator, auto).await?;
     channel.start(&account, AccountConfig::default()).await?;
     let echo = tokio::spawn(echo(deliveries));

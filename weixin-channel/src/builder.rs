@@ -1,11 +1,10 @@
 //! How a channel is set up.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use ilink_client::{BotAgent, Client, ClientVersion, HostPolicy, Transport};
+use ilink_client::{BotAgent, Client, ClientBuilder};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::account::AccountConfig;
@@ -41,32 +40,20 @@ pub struct ChannelBuilder {
     backend: Option<Arc<dyn Backend>>,
     #[cfg(feature = "sqlite")]
     durability: Durability,
-    roots: Vec<Vec<u8>>,
-    transport: Option<Arc<dyn Transport>>,
-    base_url: Option<String>,
-    hosts: HostPolicy,
-    version: Option<ClientVersion>,
-    agent: Option<BotAgent>,
+    client: ClientBuilder,
+    paused_clock: bool,
     sends: SendPolicy,
     inbound: InboundPolicy,
     quotes: Option<QuoteLimits>,
     pairing: PairingPolicy,
-    clock: Option<Clock>,
 }
-
-/// Where the wall clock comes from.
-#[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 /// What the clients of all accounts have in common.
 pub(crate) struct Settings {
-    transport: Arc<dyn Transport>,
-    base_url: Option<String>,
-    hosts: HostPolicy,
-    version: ClientVersion,
-    agent: BotAgent,
-    roots: Vec<Vec<u8>>,
-    clock: Clock,
+    /// Has the transport that all of them share.
+    template: ClientBuilder,
+    /// One with no account's settings.
+    plain: Client,
     pub(crate) sends: SendPolicy,
     pub(crate) inbound: InboundPolicy,
 }
@@ -78,17 +65,12 @@ impl Default for ChannelBuilder {
             backend: None,
             #[cfg(feature = "sqlite")]
             durability: Durability::default(),
-            roots: Vec::new(),
-            transport: None,
-            base_url: None,
-            hosts: HostPolicy::default(),
-            version: None,
-            agent: None,
+            client: Client::builder(),
+            paused_clock: false,
             sends: SendPolicy::default(),
             inbound: InboundPolicy::default(),
             quotes: Some(QuoteLimits::default()),
             pairing: PairingPolicy::default(),
-            clock: None,
         }
     }
 }
@@ -120,48 +102,17 @@ impl ChannelBuilder {
         self
     }
 
-    /// Another server than Tencent's: https, or plain http on this machine.
-    pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into());
-        self
-    }
-
-    /// Where tokens may go beside the base URLs that are given here.
-    pub fn hosts(mut self, hosts: HostPolicy) -> Self {
-        self.hosts = hosts;
-        self
-    }
-
-    /// The version to announce instead of ilink-client's own.
-    pub fn client_version(mut self, version: ClientVersion) -> Self {
-        self.version = Some(version);
-        self
-    }
-
-    /// Who is talking: your program's name and version.
-    pub fn bot_agent(mut self, agent: BotAgent) -> Self {
-        self.agent = Some(agent);
-        self
-    }
-
-    /// Root certificates in PEM instead of the system's; may be called again.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(pem.into());
-        self
-    }
-
-    /// Sends through something else than reqwest; or through a proxy of your own, instead of the environment's:
+    /// How the clients of all accounts are set up: another server, root certificates, a proxy, who is talking. An
+    /// [`AccountConfig`] comes before it.
     ///
-    /// ```no_run
-    /// # fn run(proxy: ilink_client::reqwest::Proxy) -> Result<(), weixin_channel::Error> {
-    /// # use weixin_channel::{Channel, ilink_client};
-    /// let client = ilink_client::Client::builder().proxy(proxy).build()?;
-    /// let channel = Channel::builder().transport(client.transport().clone());
-    /// # Ok(())
-    /// # }
     /// ```
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(Arc::new(transport));
+    /// use weixin_channel::Channel;
+    /// use weixin_channel::ilink_client::{BotAgent, Client};
+    ///
+    /// let channel = Channel::builder().client(Client::builder().bot_agent(BotAgent::new("MyBot/1.0")));
+    /// ```
+    pub fn client(mut self, client: ClientBuilder) -> Self {
+        self.client = client;
         self
     }
 
@@ -190,10 +141,10 @@ impl ChannelBuilder {
         self
     }
 
-    /// Where the wall clock comes from: for tests. With one, tokio's clock, where it is paused, stands still while the
-    /// state folder's database is waited for.
-    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Some(Clock(Arc::new(clock)));
+    /// Keeps tokio's clock still, where it is [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html), while the
+    /// state folder's database is waited for: for tests.
+    pub fn paused_clock(mut self) -> Self {
+        self.paused_clock = true;
         self
     }
 
@@ -205,35 +156,18 @@ impl ChannelBuilder {
         let state = self.state.or_else(StateDir::from_env);
         // Else an empty setting would make the current folder one.
         let state = state.filter(|state| !state.root().as_os_str().is_empty()).ok_or(Error::NoStateDir)?;
-        let transport = match self.transport {
-            Some(transport) => transport,
-            None => {
-                let roots = self.roots.iter().cloned();
-                let builder = roots.fold(Client::builder(), ilink_client::ClientBuilder::root_certificates);
-                builder.build()?.transport().clone()
-            }
-        };
+        // An unusable base URL is better known now than at the first login.
+        let plain = self.client.clone().build()?;
+        let template = self.client.transport(plain.transport().clone());
         #[cfg(feature = "sqlite")]
         let options = FolderOptions {
             durability: self.durability,
             quotes: self.quotes,
-            paused_clock: self.clock.is_some(),
+            paused_clock: self.paused_clock,
         };
         #[cfg(not(feature = "sqlite"))]
         let options = self.quotes;
-        let settings = Settings {
-            transport,
-            base_url: self.base_url,
-            hosts: self.hosts,
-            version: self.version.unwrap_or_else(ClientVersion::own),
-            agent: self.agent.unwrap_or_default(),
-            roots: self.roots,
-            clock: self.clock.unwrap_or_default(),
-            sends: self.sends,
-            inbound: self.inbound,
-        };
-        // An unusable base URL is better known now than at the first login.
-        settings.client(&AccountConfig::default())?;
+        let settings = Settings { template, plain, sends: self.sends, inbound: self.inbound };
         let backend = match self.backend {
             Some(backend) => backend,
             None => open_folder(&state, options).await?,
@@ -267,45 +201,21 @@ async fn open_folder(_: &StateDir, _: Option<QuoteLimits>) -> Result<Arc<dyn Bac
     Err(Error::NoBackend)
 }
 
-impl Clock {
-    pub(crate) fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self(Arc::new(SystemTime::now))
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
-    }
-}
-
 impl Settings {
     pub(crate) fn now(&self) -> SystemTime {
-        self.clock.now()
+        self.plain.now()
     }
 
     pub(crate) fn roots(&self) -> &[Vec<u8>] {
-        &self.roots
+        self.template.given_root_certificates()
     }
 
     pub(crate) fn client(&self, config: &AccountConfig) -> Result<Client, Error> {
-        let agent = config.bot_agent.as_deref().map_or_else(|| self.agent.clone(), BotAgent::new);
-        let mut builder = Client::builder()
-            .transport(self.transport.clone())
-            .hosts(self.hosts.clone())
-            .client_version(self.version)
-            .clock({
-                let clock = self.clock.clone();
-                move || clock.now()
-            })
-            .bot_agent(agent);
-        if let Some(url) = config.base_url.as_ref().or(self.base_url.as_ref()) {
+        let mut builder = self.template.clone();
+        if let Some(agent) = &config.bot_agent {
+            builder = builder.bot_agent(BotAgent::new(agent));
+        }
+        if let Some(url) = &config.base_url {
             builder = builder.base_url(url);
         }
         if let Some(tag) = &config.route_tag {

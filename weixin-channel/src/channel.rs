@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use ilink_client::{Bot, Client};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use weixin_media::Remote;
 
 use crate::account::{Account, AccountConfig, AccountId};
@@ -124,7 +125,9 @@ impl Channel {
         }
         slot.end(&mut task, self.backend()).await;
         let bot = self.bot_for(&account, &config)?;
-        slot.lease.set(self.backend().acquire(id, &holder()).await?);
+        // From before it was asked for: the backend's own count begins later.
+        let good_until = self.backend().lease_time().map(|time| Instant::now() + time);
+        slot.lease.set(self.backend().acquire(id, &holder()).await?, good_until);
         let (stop, stopped) = watch::channel(());
         let (requeue, requeued) = mpsc::unbounded_channel();
         let intake = Intake {

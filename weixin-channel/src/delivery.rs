@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
 use crate::account::AccountId;
-use crate::backend::{Backend, Settlement};
+use crate::backend::{Backend, Settlement, StoreError};
 use crate::channel::Channel;
 use crate::conversation::Conversation;
 use crate::error::Error;
@@ -43,6 +43,15 @@ pub(crate) struct Settler {
     pub(crate) open: Arc<OpenDeliveries>,
     /// The latest of this process: a restart of the account goes on with its deliveries.
     pub(crate) lease: Arc<LeaseCell>,
+    /// That of the lease by which it was given out.
+    pub(crate) generation: i64,
+}
+
+impl Settler {
+    /// Another process may have the account, and the message with it.
+    fn is_lost(&self) -> bool {
+        self.lease.is_lost(self.generation)
+    }
 }
 
 impl Delivery {
@@ -70,6 +79,10 @@ impl Delivery {
 
     async fn settle(&mut self) -> Result<(), Error> {
         let Some(settler) = &self.settler else { return Ok(()) };
+        if settler.is_lost() {
+            self.settler = None;
+            return Err(StoreError::fenced(&self.account).into());
+        }
         let lease = settler.lease.get().filter(|_| settler.open.has(self.id));
         let Some(lease) = lease else {
             // The account was logged out: there is nothing left to be noted.
@@ -116,7 +129,7 @@ impl Delivery {
     }
 
     fn give_back(&mut self, reason: String) {
-        if let Some(settler) = self.settler.take() {
+        if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
             settler.open.failed(self.id, reason);
         }
     }
@@ -170,11 +183,17 @@ impl Lanes {
 impl Deliveries {
     /// The next message, control messages first; `None` once the channel is gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<Delivery> {
-        tokio::select! {
-            biased;
-            Some(delivery) = self.control.recv() => Some(delivery),
-            Some(delivery) = self.normal.recv() => Some(delivery),
-            else => None,
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                Some(delivery) = self.control.recv() => delivery,
+                Some(delivery) = self.normal.recv() => delivery,
+                else => return None,
+            };
+            // One that waited here while its account was lost is another process's.
+            if !delivery.settler.as_ref().is_some_and(Settler::is_lost) {
+                return Some(delivery);
+            }
         }
     }
 }

@@ -62,8 +62,9 @@ impl Intake {
         let Ok(permit) = self.lanes.reserve(control).await else { return Passage::Gone };
         let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
         // Before it is handed over: another process may have it.
-        if let Some(lease) = self.lease.get() {
-            match self.backend.settle(&lease, &[Settlement::Dispatched(entry.id)]).await {
+        let lease = self.lease.get();
+        if let Some(lease) = &lease {
+            match self.backend.settle(lease, &[Settlement::Dispatched(entry.id)]).await {
                 Err(error) if error.is_fenced() => return Passage::Lost(error),
                 Err(error) => {
                     tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
@@ -82,6 +83,7 @@ impl Intake {
                 backend: self.backend.clone(),
                 open: self.open.clone(),
                 lease: self.lease.clone(),
+                generation: lease.map_or(0, |lease| lease.generation),
             }),
         };
         self.open.add(entry, control);

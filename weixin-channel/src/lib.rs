@@ -11,6 +11,7 @@ mod channel;
 mod conversation;
 mod delivery;
 mod error;
+pub mod fleet;
 pub mod folder;
 mod handler;
 mod inbound;
@@ -21,6 +22,8 @@ mod media;
 mod monitor;
 mod open;
 mod outbound;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod queue;
 pub mod quote;
 mod quotes;

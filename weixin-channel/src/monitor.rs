@@ -1,5 +1,6 @@
 //! The monitor of one account: polls, journals, gives out, and never waits for a handler.
 
+mod keep;
 mod settle;
 
 use std::collections::{HashMap, HashSet};
@@ -9,10 +10,11 @@ use std::time::{Duration, SystemTime};
 use ilink_client::{Bot, Cursor, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use self::keep::Keeper;
 use crate::account::AccountId;
-use crate::backend::{Backend, Entry, Lease, NewEntry};
+use crate::backend::{Backend, Entry, NewEntry};
 use crate::channel::PAGE;
 use crate::error::Error;
 use crate::inbound::{ControlWords, InboundPolicy, journal_entry};
@@ -94,13 +96,37 @@ impl Monitor {
         self.status.update(|status| status.state = LinkState::Starting);
         let _stopped = Stopped(self.status.clone());
         let mut work = Work::default();
+        let (backend, lease) = (self.backend.clone(), self.lease.clone());
+        let keeper = Keeper::new(&*backend, &lease);
+        let lost = tokio::select! {
+            error = keeper.lost() => Some(error),
+            lost = self.attempts(&mut work, &keeper) => lost,
+        };
+        if let Some(error) = &lost {
+            tracing::warn!(account = %self.account, %error, "the account stops here");
+            self.status.update(|status| status.last_error = Some(error.to_string()));
+            // Whoever has the account gives its messages to handlers of its own.
+            self.lease.lose();
+            self.intake.open.forget();
+        }
+        // To their ends: a message that is handed over later would be unknown to whoever comes after us.
+        work.passages.shutdown().await;
+        // Neither the server nor the journal holds up a stop; and who has the account now would not want it.
+        if lost.is_none() {
+            let _ = tokio::join!(
+                timeout(STOP_NOTICE, self.bot.notify_stop().into_future()),
+                timeout(STOP_NOTICE, self.write_done(&mut work)),
+            );
+        }
+        self.lease.release(&*self.backend).await;
+    }
+
+    /// Works until it is told to stop, or an error says that another process has the account.
+    async fn attempts(&mut self, work: &mut Work, keeper: &Keeper<'_>) -> Option<Error> {
         let mut stop = self.stop.clone();
-        let lease = self.lease.get();
-        while let Err(error) = self.work(&mut work, lease.as_ref()).await {
+        while let Err(error) = self.work(work, keeper).await {
             if error.is_fenced() {
-                tracing::warn!(account = %self.account, %error, "the account stops here");
-                self.status.update(|status| status.last_error = Some(error.to_string()));
-                break;
+                return Some(error);
             }
             tracing::error!(account = %self.account, %error, "the monitor cannot begin yet");
             self.status.update(|status| {
@@ -108,21 +134,14 @@ impl Monitor {
                 status.last_error = Some(error.to_string());
             });
             if timeout(self.policy.retry_delay, told(&mut stop)).await.is_ok() {
-                break;
+                return None;
             }
         }
-        // To their ends: a message that is handed over later would be unknown to whoever comes after us.
-        work.passages.shutdown().await;
-        // Neither the server nor the journal holds up a stop.
-        let _ = tokio::join!(
-            timeout(STOP_NOTICE, self.bot.notify_stop().into_future()),
-            timeout(STOP_NOTICE, self.write_done(&mut work)),
-        );
-        self.lease.release(&*self.backend).await;
+        None
     }
 
     /// An error is one of the beginning, when nothing has been done yet; or another process has the account.
-    async fn work(&mut self, work: &mut Work, lease: Option<&Lease>) -> Result<(), Error> {
+    async fn work(&mut self, work: &mut Work, keeper: &Keeper<'_>) -> Result<(), Error> {
         *work = Work::default();
         work.cursor = self.backend.cursor(&self.account).await?.unwrap_or_default();
         // Before the journal is read: what is settled meanwhile is then heard of, or found done.
@@ -146,8 +165,6 @@ impl Monitor {
         let notice = self.notify_start();
         tokio::pin!(notice);
         let mut noticed = false;
-        let lost = keep(&*self.backend, lease);
-        tokio::pin!(lost);
         let mut prune_at = Instant::now();
         let mut stop = self.stop.clone();
         loop {
@@ -162,7 +179,6 @@ impl Monitor {
             let may_poll = noticed && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
-                error = &mut lost => return Err(error),
                 () = &mut notice, if !noticed => noticed = true,
                 Some(what) = settled.recv() => self.on_settled(work, what).await,
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
@@ -183,7 +199,7 @@ impl Monitor {
                     prune_at = Instant::now() + PRUNE;
                     self.prune().await;
                 }
-                event = next(&mut updates), if may_poll => match event {
+                event = keeper.while_good(next(&mut updates)), if may_poll => match event {
                     UpdatesEvent::Batch(batch) => self.ingest(batch, work).await?,
                     UpdatesEvent::State(state) => self.on_state(state),
                     _ => {}
@@ -352,27 +368,6 @@ fn written_ahead(update: &ilink_client::Update, now: SystemTime) -> Option<Durat
 /// Resolves when the account is told to stop, or nobody is left who could tell it.
 async fn told(stop: &mut watch::Receiver<()>) {
     while stop.changed().await.is_ok() {}
-}
-
-/// Renews the lease as long as that works; resolves once the account may be another process's.
-async fn keep(backend: &dyn Backend, lease: Option<&Lease>) -> Error {
-    let (Some(lease), Some(time)) = (lease, backend.lease_time()) else {
-        return std::future::pending().await;
-    };
-    let mut renewed = Instant::now();
-    loop {
-        sleep(time / 3).await;
-        let before = Instant::now();
-        match timeout(time / 3, backend.renew(lease)).await {
-            Ok(Ok(())) => renewed = before,
-            Ok(Err(error)) if error.is_fenced() => return error,
-            Ok(Err(error)) => tracing::warn!(account = %lease.account, %error, "the lease was not renewed"),
-            Err(_) => tracing::warn!(account = %lease.account, "the lease was not renewed in time"),
-        }
-        if renewed.elapsed() >= time {
-            return crate::backend::StoreError::fenced(&lease.account).into();
-        }
-    }
 }
 
 /// Named, so that the borrow is clear: an event that is not awaited to its end stays in the stream.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ilink_client::Bot;
 use tokio::sync::{OwnedMutexGuard, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Backend, Entry, Lease};
@@ -49,6 +49,10 @@ pub(crate) struct LeaseCell(Mutex<LeaseState>);
 struct LeaseState {
     lease: Option<Lease>,
     held: bool,
+    /// Until when it is good without being renewed; `None`: for as long as the process lives.
+    good_until: Option<Instant>,
+    /// The generation of the last one that was lost to another process.
+    lost: Option<i64>,
 }
 
 /// The monitor that runs, or is about to end.
@@ -166,8 +170,34 @@ impl Slot {
 
 impl LeaseCell {
     /// A lease was got.
-    pub(crate) fn set(&self, lease: Lease) {
-        *self.lock() = LeaseState { lease: Some(lease), held: true };
+    pub(crate) fn set(&self, lease: Lease, good_until: Option<Instant>) {
+        let mut state = self.lock();
+        *state = LeaseState { lease: Some(lease), held: true, good_until, lost: state.lost };
+    }
+
+    /// It was renewed.
+    pub(crate) fn renewed(&self, good_until: Instant) {
+        self.lock().good_until = Some(good_until);
+    }
+
+    pub(crate) fn good_until(&self) -> Option<Instant> {
+        self.lock().good_until
+    }
+
+    /// The latest may be another process's.
+    pub(crate) fn lose(&self) {
+        let mut state = self.lock();
+        state.lost = state.lease.as_ref().map(|lease| lease.generation);
+    }
+
+    /// Whether what came with a lease of that generation may be with another process by now. A process that was stopped
+    /// and goes on finds out here, before anything else has told it.
+    pub(crate) fn is_lost(&self, generation: i64) -> bool {
+        let state = self.lock();
+        let is_over = state.held
+            && state.lease.as_ref().is_some_and(|lease| lease.generation == generation)
+            && state.good_until.is_some_and(|time| Instant::now() >= time);
+        is_over || state.lost.is_some_and(|lost| lost >= generation)
     }
 
     /// The latest, whether it is still held or not.

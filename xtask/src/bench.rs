@@ -22,6 +22,10 @@ const COMPARISON: &str = "official-comparison";
 /// `channel [--slow-seconds N]`, of which `idle` is the last part alone, `faults`.
 const CHANNEL: [&str; 4] = ["crash", "channel", "idle", "faults"];
 
+/// Processes that share accounts over PostgreSQL: `[--short] [--accounts N] [--kills N] [--stops N] [--restarts N]
+/// [--cuts N] [--rate N] [--seed N]`.
+pub(crate) const FLEET: &str = "fleet";
+
 /// The plugin beside the official one on a real OpenClaw: `[--runs N] [--network proxy|loopback]`.
 const HOST: &str = "host";
 
@@ -36,6 +40,16 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
     if COMPARISONS.contains(&name) {
         return compare(name, args);
     }
+    if name == FLEET {
+        let folder = tools::postgres()?.ok_or("the fleet needs a PostgreSQL")?;
+        let mut command = cargo(["run", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
+        // The short form is for its counts, not for its times: what the tests have built does.
+        if !args.iter().any(|arg| arg == "--short") {
+            command.arg("--release");
+        }
+        command.args(["--features", "postgres", "--", name]).args(args).current_dir(root());
+        return run_command(command.env("WEIXIN_POSTGRES_BIN", folder).env("WEIXIN_POSTGRES", "required"));
+    }
     if CHANNEL.contains(&name) {
         let mut command =
             cargo(["run", "--release", "--quiet", "-p", "weixin-channel", "--example", "bench"]);
@@ -43,7 +57,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> Outcome {
     }
     let Some((_, package)) = BENCHES.iter().find(|(known, _)| *known == name) else {
         let beside_peers = BENCHES.iter().map(|(name, _)| *name);
-        let known: Vec<_> = beside_peers.chain(COMPARISONS).chain(CHANNEL).chain([HOST]).collect();
+        let known: Vec<_> = beside_peers.chain(COMPARISONS).chain(CHANNEL).chain([FLEET, HOST]).collect();
         return Err(format!("there is no benchmark {name:?}; known are: {}", known.join(", ")));
     };
     let mut command = cargo(["run", "--release", "--quiet", "--package", package, "--manifest-path"]);

@@ -116,6 +116,39 @@ pub(crate) fn python_with(package: &str, version: &str) -> Outcome<PathBuf> {
     Ok(python)
 }
 
+/// The folder with the programs of a PostgreSQL server: the machine's, or Debian's package where we may install it.
+/// `None`, with a sentence, where there is none and we may not.
+pub(crate) fn postgres() -> Outcome<Option<PathBuf>> {
+    if let Some(folder) = postgres_here() {
+        return Ok(Some(folder));
+    }
+    let is_root =
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if find("apt-get").is_none() || !is_root {
+        println!(
+            "there is no PostgreSQL, and this user may not install it; as root on Debian: apt-get install postgresql"
+        );
+        return Ok(None);
+    }
+    println!("installing Debian's postgresql");
+    run(Command::new("apt-get").args([
+        "install",
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        "postgresql",
+    ]))?;
+    postgres_here()
+        .map(Some)
+        .ok_or_else(|| "apt-get installed postgresql, but it is not below /usr/lib/postgresql".into())
+}
+
+fn postgres_here() -> Option<PathBuf> {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = debian.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).max();
+    newest.or_else(|| find("initdb").and_then(|program| program.parent().map(Path::to_owned)))
+}
+
 /// cargo-deny: the machine's, or one built below `target/tools`.
 pub(crate) fn deny() -> Outcome<PathBuf> {
     cargo_install("cargo-deny", "0.20.2")

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ilink_fixtures::Simulator;
 use weixin_channel::backend::Journal as _;
 use weixin_channel::folder::{FolderBackend, FolderOptions};
+use weixin_channel::ilink_client::Client;
 use weixin_channel::{Channel, StateDir};
 
 use crate::{Outcome, lab, option};
@@ -129,7 +130,8 @@ impl Report {
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn child(url: &str, folder: &str, log: &str) -> Outcome {
     let mut log = OpenOptions::new().append(true).open(log)?;
-    let builder = Channel::builder().state_dir(folder).base_url(url).sends(lab::unlimited());
+    let builder =
+        Channel::builder().state_dir(folder).client(Client::builder().base_url(url)).sends(lab::unlimited());
     let (channel, mut deliveries) = builder.build().await?;
     for account in channel.accounts().await? {
         channel.start(&account.id, lab::open()).await?;

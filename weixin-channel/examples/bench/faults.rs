@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault, Phone, Simulator};
 use tokio::time::{Instant, sleep, timeout};
+use weixin_channel::ilink_client::Client;
 use weixin_channel::{Channel, Deliveries, LinkState};
 
 use self::in_process::{BASE_URL, InProcess};
@@ -71,8 +72,7 @@ async fn conversation(
     let start = Instant::now();
     let (channel, deliveries) = Channel::builder()
         .state_dir(folder.path())
-        .base_url(BASE_URL)
-        .transport(InProcess(simulator.clone()))
+        .client(Client::builder().base_url(BASE_URL).transport(InProcess(simulator.clone())))
         .sends(lab::unlimited())
         .build()
         .await?;

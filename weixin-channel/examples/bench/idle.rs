@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ilink_fixtures::Simulator;
 use ilink_fixtures::net::Network;
+use weixin_channel::ilink_client::Client;
 use weixin_channel::{Channel, LinkState};
 
 use crate::{Outcome, lab};
@@ -105,7 +106,7 @@ pub(crate) async fn simulator() -> Outcome {
 pub(crate) async fn child(url: &str, folder: &str) -> Outcome {
     let mut builder = Channel::builder().state_dir(folder);
     if !url.is_empty() {
-        builder = builder.base_url(url);
+        builder = builder.client(Client::builder().base_url(url));
     }
     let (channel, _deliveries) = builder.build().await?;
     let ids: Vec<_> = channel.accounts().await?.into_iter().map(|account| account.id).collect();

@@ -1,9 +1,13 @@
-//! What `cargo xtask bench crash|channel|idle|faults` runs.
+//! What `cargo xtask bench crash|channel|idle|faults|fleet` runs.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod crash;
 mod faults;
+#[cfg(feature = "postgres")]
+mod fleet;
+#[cfg(feature = "postgres")]
+mod fleet_child;
 mod idle;
 mod lab;
 mod throughput;
@@ -12,7 +16,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// What a benchmark ends with.
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,7 +29,13 @@ fn main() -> ExitCode {
         ["idle-child", url, folder] => idle::child(url, folder),
         ["idle-simulator"] => idle::simulator(),
         ["faults"] => faults::run(),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults".into()),
+        #[cfg(feature = "postgres")]
+        ["fleet", rest @ ..] => fleet::run(rest),
+        #[cfg(feature = "postgres")]
+        ["fleet-child", simulator, database, name, log] => fleet_child::run(simulator, database, name, log),
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults | fleet [--short] \
+                  [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
+            .into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use weixin_channel::ilink_client::{Body, BoxFuture, Transport, TransportError};
+use weixin_channel::ilink_client::{Body, BoxFuture, Client, Transport, TransportError};
 use weixin_channel::{Channel, Deliveries};
 
 use crate::{Outcome, lab, option};
@@ -96,8 +96,11 @@ async fn start(
             "bot_id": "0afa4e1ab5c0@im.bot", "token": "0afa4e1ab5c0@im.bot:00", "user_id": lab::USER,
         }),
     )?;
-    let (channel, deliveries) =
-        Channel::builder().state_dir(folder.path()).transport(feed.clone()).build().await?;
+    let (channel, deliveries) = Channel::builder()
+        .state_dir(folder.path())
+        .client(Client::builder().transport(feed.clone()))
+        .build()
+        .await?;
     channel.start(&id, lab::open()).await?;
     Ok((folder, channel, deliveries))
 }

@@ -9,8 +9,8 @@
 //! | [`Access`] | who may write besides the user who scanned |
 //! | [`Quotes`] | past messages, to know what a quote quotes |
 //!
-//! The default is [`FolderBackend`](crate::folder::FolderBackend): the state folder, with SQLite in it. A backend of
-//! your own implements the six traits, is given to [`ChannelBuilder::backend`](crate::ChannelBuilder::backend), and
+//! The default is [`FolderBackend`](crate::folder::FolderBackend): the state folder, with SQLite in it. Several
+//! processes share a PostgreSQL database (feature `postgres`). A backend of your own implements the six traits, is given to [`ChannelBuilder::backend`](crate::ChannelBuilder::backend), and
 //! is checked by the `conformance` module (feature `conformance`).
 //!
 //! # What every method keeps to

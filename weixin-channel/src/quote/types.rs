@@ -64,7 +64,7 @@ pub struct StoredMessage {
     pub created_at_ms: i64,
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl StoredMessage {
     /// Without the path of a file that is gone: it has expired.
     pub(crate) fn with_what_is_there(mut self) -> Self {

@@ -15,6 +15,8 @@ mod inbound;
 mod off_the_runtime;
 mod outbound;
 mod path_faults;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod races;
 mod setup;
 mod words;
@@ -26,7 +28,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 use weixin_channel::backend::conformance;
 use weixin_channel::folder::{Durability, FolderBackend, FolderOptions};
-use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::ilink_client::{Client, LoginEvent};
 use weixin_channel::{
     AccountConfig, AccountId, Channel, ChannelBuilder, ChannelLoginEvent, Deliveries, Delivery, LinkState,
     StateDir,
@@ -84,11 +86,9 @@ impl Lab {
         let transport = InProcess(self.simulator.clone());
         // The simulator's clock.
         let (start, epoch) = (self.start, UNIX_EPOCH + Duration::from_millis(IN_PROCESS_EPOCH_MS));
-        Channel::builder()
-            .state_dir(self.folder.path())
-            .base_url(BASE_URL)
-            .transport(transport)
-            .clock(move || epoch + start.elapsed())
+        let client =
+            Client::builder().base_url(BASE_URL).transport(transport).clock(move || epoch + start.elapsed());
+        Channel::builder().state_dir(self.folder.path()).client(client).paused_clock()
     }
 
     /// The lab's state folder.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use weixin_channel::backend::{Accounts as _, Journal as _, Leases as _, NewEntry, Settlement};
 use weixin_channel::folder::{FolderBackend, FolderOptions};
-use weixin_channel::ilink_client::Cursor;
+use weixin_channel::ilink_client::{Client, Cursor};
 use weixin_channel::{AccountId, Channel, LinkState, Reply, StateDir};
 
 use crate::hooked::{Hook, Hooked};
@@ -311,7 +311,8 @@ async fn large_media_stall_nothing() {
     let account = std::fs::read_dir(lab.folder.path().join("openclaw-weixin/accounts")).unwrap().next();
     let json = serde_json::json!({ "token": simulator.bots()[0].token, "userId": USER });
     std::fs::write(account.unwrap().unwrap().path(), json.to_string()).unwrap();
-    let builder = Channel::builder().state_dir(lab.folder.path()).base_url(simulator.url());
+    let builder =
+        Channel::builder().state_dir(lab.folder.path()).client(Client::builder().base_url(simulator.url()));
     let (channel, mut deliveries) = builder.build().await.unwrap();
     let mut config = config();
     config.cdn_base_url = Some(format!("{}/c2c", simulator.url()));

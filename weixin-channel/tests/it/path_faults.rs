@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use weixin_channel::ilink_client::Client;
 use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, LinkState};
 
 use crate::path::{FAULTS, PathFault, USER, World};
@@ -63,7 +64,9 @@ async fn row(fault: PathFault) -> Option<String> {
     let world = World::new(fault).await;
     let folder = tempfile::tempdir().unwrap();
     let account = log_in(folder.path(), &world);
-    let builder = Channel::builder().state_dir(folder.path()).transport(world.client.transport().clone());
+    let builder = Channel::builder()
+        .state_dir(folder.path())
+        .client(Client::builder().transport(world.client.transport().clone()));
     let (channel, mut deliveries) = builder.build().await.unwrap();
     let mut events = channel.status_events();
     let phone = world.simulator.phone(USER);

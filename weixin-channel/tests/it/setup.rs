@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
-use weixin_channel::ilink_client::LoginEvent;
+use weixin_channel::ilink_client::{Client, LoginEvent};
 use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
 
 use crate::in_process::{BASE_URL, InProcess};
@@ -32,8 +32,12 @@ async fn a_login_that_leads_to_a_host_that_is_not_allowed_changes_nothing() {
     let lab = Lab::new();
     // Without a base URL on this machine the simulator's own address, which its logins name, is not allowed.
     let transport = InProcess(lab.simulator.clone());
-    let (channel, _deliveries) =
-        Channel::builder().state_dir(lab.folder.path()).transport(transport).build().await.unwrap();
+    let (channel, _deliveries) = Channel::builder()
+        .state_dir(lab.folder.path())
+        .client(Client::builder().transport(transport))
+        .build()
+        .await
+        .unwrap();
     let before = channel.accounts().await.unwrap().remove(0);
     lab.simulator.revoke(before.credentials().bot_id.as_ref());
     let mut login = channel.login(&AccountConfig::default()).await.unwrap();
@@ -87,12 +91,17 @@ async fn mistakes_are_named() {
     let mut seen = Vec::new();
 
     seen.push(message(
-        Channel::builder().state_dir(lab.folder.path()).base_url("ilinkai").build().await.unwrap_err(),
+        Channel::builder()
+            .state_dir(lab.folder.path())
+            .client(Client::builder().base_url("ilinkai"))
+            .build()
+            .await
+            .unwrap_err(),
     ));
     seen.push(message(
         Channel::builder()
             .state_dir(lab.folder.path())
-            .base_url("http://example.com")
+            .client(Client::builder().base_url("http://example.com"))
             .build()
             .await
             .unwrap_err(),
@@ -167,8 +176,12 @@ async fn an_unreachable_server_is_a_status_that_names_it() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let (channel, _deliveries) =
-        Channel::builder().state_dir(lab.folder.path()).base_url(&url).build().await.unwrap();
+    let (channel, _deliveries) = Channel::builder()
+        .state_dir(lab.folder.path())
+        .client(Client::builder().base_url(&url))
+        .build()
+        .await
+        .unwrap();
     let mut config = AccountConfig::default();
     config.base_url = Some(url);
     channel.start(&lab.account, config).await.unwrap();

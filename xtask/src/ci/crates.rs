@@ -2,6 +2,9 @@
 //!
 //! Not the workspace as a whole: there features unify, and a package passes with what only its neighbours turn on.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::Outcome;
 use crate::ci::count::Counts;
 use crate::process::{self, cargo, find, watched};
@@ -42,7 +45,14 @@ pub(super) fn doc(members: &[Member]) -> Outcome {
 }
 
 /// Runs the tests with default features, and with further ones where there is code that only those reach.
-pub(super) fn tests(members: &[Member], counts: &mut Counts) -> Outcome {
+/// `postgres` is the folder of a server's programs: with one, the tests that need it may not do without.
+pub(super) fn tests(members: &[Member], postgres: Option<&Path>, counts: &mut Counts) -> Outcome {
+    let on_postgres = |mut command: Command| {
+        if let Some(folder) = postgres {
+            command.env("WEIXIN_POSTGRES_BIN", folder).env("WEIXIN_POSTGRES", "required");
+        }
+        command
+    };
     let nextest = find("cargo-nextest").is_some();
     if !nextest {
         // The same tests, one process per binary; building nextest costs more than it saves.
@@ -56,10 +66,11 @@ pub(super) fn tests(members: &[Member], counts: &mut Counts) -> Outcome {
         );
         let package = ["--package", &member.name, "--features", features];
         if nextest {
-            let mut command = cargo(["nextest", "run", "--status-level", "slow", "--cargo-quiet"]);
+            let mut command =
+                on_postgres(cargo(["nextest", "run", "--status-level", "slow", "--cargo-quiet"]));
             watched(command.args(package), |line| counts.read_nextest(line))
         } else {
-            let mut command = cargo(["test", "--all-targets", "--quiet"]);
+            let mut command = on_postgres(cargo(["test", "--all-targets", "--quiet"]));
             watched(command.args(package), |line| counts.read_cargo_test(line))
         }
     };

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, find, root, run as run_command, watched};
-use crate::{Outcome, e2e, fuzz, package, peers, tidy, tls, tools, types, workspace};
+use crate::{Outcome, bench, e2e, fuzz, package, peers, tidy, tls, tools, types, workspace};
 use count::Counts;
 
 /// Runs all steps, also after one has failed: one run shows everything that is wrong.
@@ -29,7 +29,9 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
     ci.step("doc", |_| crates::doc(&members));
     ci.step("build", |_| crates::build(&members));
     ci.step("tls", |_| tls::run());
-    ci.step("tests", |counts| crates::tests(&members, counts));
+    let mut postgres = None;
+    ci.step("postgresql", |_| tools::postgres().map(|found| postgres = found));
+    ci.step("tests", |counts| crates::tests(&members, postgres.as_deref(), counts));
     ci.step("doc tests", |counts| crates::doc_tests(&members, counts));
     ci.step("javascript tests", javascript_tests);
     ci.step("deny", |_| deny());
@@ -42,6 +44,9 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
             ci.step("package", |_| package::run(package::NAME, package::PROFILE).map(|path| tgz = path));
         let _ = downloads.join();
         ci.step("types", |_| types::run());
+        if postgres.is_some() {
+            ci.step("fleet", |_| bench::run(bench::FLEET, &["--short".to_owned()]));
+        }
         if packaged {
             ci.step("packed addon", |counts| addon_tests(&package::packed_addon(&tgz)?, counts));
             ci.step("e2e", |counts| {
