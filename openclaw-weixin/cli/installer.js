@@ -1,5 +1,5 @@
 // What the installer does, step by step. Everything it touches is a parameter.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 
@@ -85,7 +85,7 @@ export async function install({ plugin, minHostVersion, addons, options, run, pr
     await must(["plugins", "enable", CHANNEL], "Run this installer again.");
 
     print("5. Login");
-    await login({ options, change, print, accounts: accountCount(env) });
+    await login({ options, change, print, isLoggedIn: hasAccounts(stateFolder(env)) });
 
     print("6. Restarting the gateway");
     const restarted = await change(false, "gateway", "restart");
@@ -147,11 +147,9 @@ async function isInstalled(openclaw) {
   }
 }
 
-async function login({ options, change, print, accounts }) {
+async function login({ options, change, print, isLoggedIn }) {
   if (options.login === false) return print("   left out, as you said");
-  if (accounts > 0 && !options.login) {
-    return print(`   ${accounts} account${accounts > 1 ? "s" : ""} logged in already; --login adds another`);
-  }
+  if (isLoggedIn && !options.login) return print("   an account is logged in already; --login adds another");
   const { code } = await change(true, "channels", "login", "--channel", CHANNEL);
   if (code !== 0) throw new Stop(`The login failed; try \`openclaw channels login --channel ${CHANNEL}\` again.`);
   return undefined;
@@ -184,14 +182,41 @@ function channelAccounts(answer) {
   }
 }
 
-/** Logged-in accounts in the state folder, as OpenClaw finds it. */
-function accountCount(env) {
-  const home = env.OPENCLAW_HOME?.trim() || homedir();
-  const state = (env.OPENCLAW_STATE_DIR || env.CLAWDBOT_STATE_DIR || path.join(home, ".openclaw")).replace(/^~(?=$|[\\/])/, home);
+/** OpenClaw's state folder, as it finds that itself; `osHome` is where the system says the user is at home. */
+export function stateFolder(env, osHome = homedir()) {
+  const below = (home, folder) => path.resolve(folder.replace(/^~(?=$|[\\/])/, () => home));
+  const set = (name) => env[name]?.trim() || undefined;
+  const place = (name) => (["undefined", "null"].includes(set(name)) ? undefined : set(name));
+  const system = place("HOME") ?? place("USERPROFILE") ?? osHome;
+  const home = below(system, place("OPENCLAW_HOME") ?? system);
+  const named = set("OPENCLAW_STATE_DIR") ?? set("CLAWDBOT_STATE_DIR");
+  if (named) return below(home, named);
+  const folders = [".openclaw", ".clawdbot"].map((name) => path.join(home, name));
+  return folders.find((folder) => existsSync(folder)) ?? folders[0];
+}
+
+/** Does the plugin list an account there? Its accounts.js, in short. */
+export function hasAccounts(folder) {
+  const accounts = path.join(folder, CHANNEL, "accounts");
+  const names = readJson(`${accounts}.json`);
+  if (Array.isArray(names)) return names.some((name) => typeof name === "string" && /[a-z0-9_]/i.test(name));
+  const files = directory(accounts).filter((name) => /[a-z0-9_].*\.json$/i.test(name) && !/\.(sync|context-tokens|allow-from)\.json$/.test(name));
+  return files.some((name) => String(readJson(path.join(accounts, name))?.token ?? "").trim() !== "");
+}
+
+function readJson(file) {
   try {
-    return JSON.parse(readFileSync(path.join(state, CHANNEL, "accounts.json"), "utf8")).length;
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
-    return 0;
+    return undefined;
+  }
+}
+
+function directory(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

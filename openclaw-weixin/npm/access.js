@@ -1,15 +1,18 @@
-// Who may talk to the agent. Decided before anything else is done with a message.
+// Who may talk to the agent. Decided before anything else is done with a message. weixin-channel's `access::decide` is the
+// same rule, for programs without a host: fixtures/rules/access.json holds for both.
+import { normalizeUserId } from "./accounts.js";
 
 /**
- * @returns {{ verdict: "allowed" | "pairing" | "blocked", commands: boolean }} `commands`: may the sender use
+ * `*` in `allowFrom` is everybody, under every policy but `disabled`.
+ *
+ * @returns {{ verdict: "allowed" | "pair" | "refused", commands: boolean }} `commands`: may the sender use
  * commands? Being let in by a wildcard is not enough for that.
  */
 export function decideAccess({ policy, senderId, ownerId, allowFrom, storeAllowFrom }) {
-  if (!senderId || policy === "disabled") return { verdict: "blocked", commands: false };
+  if (!senderId || policy === "disabled") return { verdict: "refused", commands: false };
   // Approved pairings count under the policy "pairing" only: a list in the config is meant to be the whole list.
-  const known = [ownerId, ...allowFrom, ...(policy === "pairing" ? storeAllowFrom : [])];
-  const named = known.includes(senderId);
-  if (named) return { verdict: "allowed", commands: true };
-  if (policy === "open" && allowFrom.includes("*")) return { verdict: "allowed", commands: false };
-  return { verdict: policy === "pairing" ? "pairing" : "blocked", commands: false };
+  const approved = policy === "pairing" ? storeAllowFrom.map(normalizeUserId) : [];
+  if ([ownerId, ...allowFrom, ...approved].includes(senderId)) return { verdict: "allowed", commands: true };
+  if (allowFrom.includes("*")) return { verdict: "allowed", commands: false };
+  return { verdict: policy === "pairing" ? "pair" : "refused", commands: false };
 }

@@ -1,47 +1,58 @@
 // Accounts and their settings: read from the state folder and the config, without the addon, because the
 // host lists accounts in every command. Everything here is synchronous and never throws for bad files: it
-// only reads, and the addon keeps a damaged file aside before it writes.
-import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+// only reads, and the addon keeps a damaged file aside before it writes. What Rust decides too, it decides by the same
+// cases: fixtures/rules.
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 
 export const CHANNEL_ID = "openclaw-weixin";
 
-/** The host's state folder, as the host itself resolves it where it tells. */
-export function resolveStateDir(runtime, env = process.env) {
-  const told = runtime?.state?.resolveStateDir?.(env);
-  if (told) return told;
-  const set = env.OPENCLAW_STATE_DIR?.trim() || env.CLAWDBOT_STATE_DIR?.trim();
-  const home = env.OPENCLAW_HOME?.trim() || homedir();
-  if (!set) return path.join(home, ".openclaw");
-  return path.resolve(set.replace(/^~(?=$|[\\/])/, home));
+/** File-safe account id: the hosts' own rule, so that theirs and ours never differ. `b0f5@im.bot` is `b0f5-im-bot`. */
+export function normalizeAccountId(id) {
+  const text = String(id ?? "").trim().toLowerCase();
+  if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(text)) return text;
+  return text.replace(/[^a-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
 }
 
-/** File-safe account id, the same as the addon's: `b0f5@im.bot` is `b0f5-im-bot`. */
-export function normalizeAccountId(id) {
-  return String(id ?? "").trim().replace(/[^A-Za-z0-9_-]/g, "-");
+/** The id as WeChat writes it, which files of older versions are named by: `b0f5-im-bot` is `b0f5@im.bot`. */
+export function rawAccountId(id) {
+  return id.replace(/-im-(bot|wechat)$/, "@im.$1");
 }
 
 /**
- * Logged-in accounts, oldest first. `report` is told when the list is there but cannot be understood.
+ * Logged-in accounts, oldest first; without an index, those whose files are there. `report` is told of an index that
+ * cannot be understood.
  *
  * @param {string} stateDir
  * @param {(problem: string) => void} [report]
  * @returns {string[]}
  */
 export function listAccountIds(stateDir, report = () => {}) {
-  const file = path.join(stateDir, CHANNEL_ID, "accounts.json");
-  const ids = readJson(file);
-  if (!Array.isArray(ids)) {
-    if (existsSync(file)) {
+  const folder = path.join(stateDir, CHANNEL_ID);
+  const index = path.join(folder, "accounts.json");
+  let names = readJson(index);
+  if (!Array.isArray(names)) {
+    if (existsSync(index)) {
       report(
-        `${file} is damaged, so no WeChat account starts: repair it, or log in again with ` +
-          `\`openclaw channels login --channel ${CHANNEL_ID}\`, which keeps it under another name.`,
+        `${index} is damaged. The accounts are those that have a file in ${path.join(folder, "accounts")}; ` +
+          `\`openclaw channels login --channel ${CHANNEL_ID}\` keeps it under another name.`,
       );
     }
-    return [];
+    names = accountsOnDisk(path.join(folder, "accounts"));
   }
-  return [...new Set(ids.filter((id) => typeof id === "string" && id.trim()).map(normalizeAccountId))];
+  const ids = names.filter((name) => typeof name === "string").map(normalizeAccountId);
+  return [...new Set(ids)].filter(Boolean);
+}
+
+/** The accounts that have a file with a token, oldest first. */
+function accountsOnDisk(folder) {
+  return directory(folder)
+    .filter((name) => name.endsWith(".json") && !/\.(sync|context-tokens|allow-from)\.json$/.test(name))
+    .map((name) => path.join(folder, name))
+    .filter((file) => hasToken(readJson(file)))
+    .map((file) => ({ id: path.basename(file).slice(0, -".json".length), written: statSync(file).mtimeMs }))
+    .sort((a, b) => a.written - b.written || (a.id < b.id ? -1 : 1))
+    .map(({ id }) => id);
 }
 
 /**
@@ -81,7 +92,7 @@ export function resolveAccount(cfg, accountId, stateDir) {
     name: typeof settings.name === "string" ? settings.name : undefined,
     enabled: settings.enabled,
     configured: saved !== undefined,
-    userId: typeof saved?.userId === "string" ? saved.userId : undefined,
+    userId: text(saved?.userId),
     dmPolicy: dmPolicy(settings),
     allowFrom: allowList(settings),
   };
@@ -89,11 +100,14 @@ export function resolveAccount(cfg, accountId, stateDir) {
 
 /** What the login has left: in the account's file, or where older versions had it (protocol §8), as the addon looks. */
 function savedLogin(id, stateDir) {
-  const raw = id.replace(/-im-bot$/, "@im.bot");
-  const files = [id, raw].map((name) => path.join(CHANNEL_ID, "accounts", `${name}.json`));
+  const files = [id, rawAccountId(id)].map((name) => path.join(CHANNEL_ID, "accounts", `${name}.json`));
   return [...files, path.join("credentials", CHANNEL_ID, "credentials.json")]
-    .map((file) => plainObject(readJson(path.join(stateDir, file))))
-    .find(({ token }) => typeof token === "string" && token.trim() !== "");
+    .map((file) => readJson(path.join(stateDir, file)))
+    .find(hasToken);
+}
+
+function hasToken(login) {
+  return text(login?.token) !== undefined;
 }
 
 /** The newest login; `default` (which is never logged in) when there is none yet. */
@@ -104,7 +118,6 @@ export function defaultAccountId(stateDir) {
 /** What the addon needs to know to talk to the server for an account or a login. */
 export function connectionSettings(cfg, accountId) {
   const { baseUrl, cdnBaseUrl, routeTag, botAgent } = accountSettings(cfg, accountId);
-  const text = (value) => (typeof value === "string" && value.trim() ? value.trim() : undefined);
   return {
     baseUrl: text(baseUrl),
     cdnBaseUrl: text(cdnBaseUrl),
@@ -130,19 +143,31 @@ export function dmPolicy(settings) {
   return ["pairing", "allowlist", "open", "disabled"].includes(policy) ? policy : "allowlist";
 }
 
-/** `allowFrom` of the config, as clean user ids. */
+/** `allowFrom` of the config, as clean user ids, or `*`. */
 export function allowList(settings) {
   const entries = Array.isArray(settings.allowFrom) ? settings.allowFrom : [];
   return entries.map((entry) => normalizeUserId(entry)).filter(Boolean);
 }
 
-/** A user id without the prefixes that hosts and people put before it; ids are case-sensitive. */
+/** A user id without what hosts and people put before it: names of the channel, then one kind. Ids are case-sensitive. */
 export function normalizeUserId(raw) {
-  return String(raw ?? "")
-    .trim()
-    .replace(/^(?:openclaw-weixin|weixin|wechat):/i, "")
-    .replace(/^user:/i, "")
-    .trim();
+  const given = String(raw ?? "").trim();
+  const id = given.replace(/^(?:(?:openclaw-weixin|weixin|wechat):\s*)*(?:(?:user|dm|direct):\s*)?/i, "");
+  // Everybody is written `*` and no other way, as for the hosts.
+  return id === "*" && id !== given ? "" : id;
+}
+
+/** A text without white space around it; undefined for anything else, and for a blank one. */
+function text(value) {
+  return (typeof value === "string" && value.trim()) || undefined;
+}
+
+function directory(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function readJson(file) {

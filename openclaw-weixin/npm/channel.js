@@ -8,7 +8,6 @@ import {
   normalizeUserId,
   portSettings,
   resolveAccount,
-  resolveStateDir,
   settingPath,
 } from "./accounts.js";
 import { channelRuntime, currentConfig, judgeHost } from "./host.js";
@@ -29,7 +28,7 @@ const USER_ID = /@im\.wechat$/;
 /** Builds the channel for one `register` call. `load` finds the addon; tests pass their own. */
 export function createChannel(api, load) {
   const log = api.logger ?? console;
-  const stateDir = () => resolveStateDir(api.runtime);
+  const stateDir = () => api.runtime.state.resolveStateDir();
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const config = () => currentConfig(api);
   const roots = (cfg, /** @type {string | undefined} */ agentId) =>

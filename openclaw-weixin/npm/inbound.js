@@ -27,7 +27,7 @@ export async function handleInbound(event, deps) {
     const access = await resolveAccess(cfg, message.from, deps);
     let settle = "inbound.ack";
     if (access.verdict === "allowed") await takeTurn(cfg, event, access, deps);
-    else if (access.verdict === "pairing") await offerPairing(message.from, deps);
+    else if (access.verdict === "pair") await offerPairing(message.from, deps);
     else log.info(`[${accountId}] dropped a message: its sender is not allowed (policy ${access.policy})`);
     // Nothing is to be remembered of those who are not let in.
     if (access.verdict !== "allowed") settle = "inbound.dismiss";

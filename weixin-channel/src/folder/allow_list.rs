@@ -30,7 +30,7 @@ impl AllowList {
     #[must_use]
     pub(crate) fn new(state: &StateDir, account: &AccountId, oauth_dir: Option<&Path>) -> Self {
         let credentials = oauth_dir.map_or_else(|| state.root().join("credentials"), Path::to_owned);
-        let host_name = format!("openclaw-weixin-{}-allowFrom.json", account.as_str().to_ascii_lowercase());
+        let host_name = format!("openclaw-weixin-{account}-allowFrom.json");
         Self {
             state: state.clone(),
             path: state.channel_dir().join("accounts").join(format!("{account}.allow-from.json")),
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn lists(folder: &Path, oauth_dir: Option<&Path>) -> AllowList {
-        AllowList::new(&StateDir::new(folder), &AccountId::new("B0f5@im.bot"), oauth_dir)
+        AllowList::new(&StateDir::new(folder), &AccountId::new("b0f5@im.bot"), oauth_dir)
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         assert!(list.add(&"o9Ab@im.wechat".into()).unwrap());
         assert!(!list.add(&" o9Ab@im.wechat".into()).unwrap());
         assert!(!list.add(&"".into()).unwrap());
-        let path = folder.path().join("openclaw-weixin/accounts/B0f5-im-bot.allow-from.json");
+        let path = folder.path().join("openclaw-weixin/accounts/b0f5-im-bot.allow-from.json");
         let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert_eq!(json, json!({ "version": 1, "allowFrom": ["o9Ab@im.wechat"] }));
         #[cfg(unix)]

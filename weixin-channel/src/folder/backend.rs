@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::environment::Environment;
 use super::leases::Held;
 use super::official::Changes;
 use super::quotes::QuoteThread;
@@ -65,14 +66,13 @@ impl FolderBackend {
             Ok((db, quotes.and_then(|limits| QuoteThread::open(&folder, limits, paused_clock))))
         })
         .await?;
-        let oauth_dir = std::env::var_os("OPENCLAW_OAUTH_DIR").filter(|dir| !dir.is_empty());
         let inner = Inner {
             state,
             db,
             quotes,
             held: Mutex::default(),
             changes: Changes::default(),
-            oauth_dir: oauth_dir.map(PathBuf::from),
+            oauth_dir: Environment::of_process().oauth_dir(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -21,6 +21,7 @@ mod accounts;
 mod allow_list;
 #[cfg(feature = "sqlite")]
 mod backend;
+mod environment;
 #[cfg(feature = "sqlite")]
 mod files;
 #[cfg(feature = "sqlite")]
@@ -45,6 +46,8 @@ mod state_dir;
 use backend::Inner;
 #[cfg(feature = "sqlite")]
 pub use backend::{FolderBackend, FolderOptions};
+#[cfg(test)]
+pub(crate) use environment::Environment;
 #[cfg(feature = "sqlite")]
 pub(crate) use files::keep_aside;
 pub use state_dir::StateDir;

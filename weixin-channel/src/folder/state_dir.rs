@@ -3,6 +3,7 @@
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 
+use super::environment::Environment;
 use crate::account::AccountId;
 use crate::error::Error;
 
@@ -21,15 +22,13 @@ impl StateDir {
         Self { root: root.into() }
     }
 
-    /// `$OPENCLAW_STATE_DIR`, else `$CLAWDBOT_STATE_DIR`, else `~/.openclaw`. `None` without
-    /// any of these and without a home.
+    /// The folder of OpenClaw, as it finds it itself: `$OPENCLAW_STATE_DIR`, else `$CLAWDBOT_STATE_DIR`, else `.openclaw`
+    /// in the home folder, or `.clawdbot` where only that is there. The home is `$OPENCLAW_HOME`, else `$HOME`, else
+    /// `$USERPROFILE`, else what the system says; `~` at the beginning of a variable stands for it. `None` without any of
+    /// these.
     #[must_use]
     pub fn from_env() -> Option<Self> {
-        let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = var("OPENCLAW_STATE_DIR")
-            .or_else(|| var("CLAWDBOT_STATE_DIR"))
-            .or_else(|| std::env::home_dir().map(|home| home.join(".openclaw")))?;
-        Some(Self { root })
+        Environment::of_process().state_dir().map(Self::new)
     }
 
     /// The folder itself.

@@ -283,7 +283,11 @@ async fn note_27_the_policies() {
         (Policy::Allowlist, vec![], false),
         (Policy::Allowlist, vec![STRANGER], true),
         (Policy::Allowlist, vec!["o9cq8stranger003@im.wechat"], false),
+        (Policy::Allowlist, vec!["wechat:dm:o9cq8Stranger003@im.wechat"], true),
+        (Policy::Allowlist, vec!["*"], true),
+        (Policy::Pairing, vec!["*"], true),
         (Policy::Open, vec!["*"], true),
+        (Policy::Open, vec![], false),
         (Policy::Disabled, vec![STRANGER], false),
     ] {
         let lab = Lab::new();
@@ -296,6 +300,21 @@ async fn note_27_the_policies() {
         assert_eq!(!quiet(&mut deliveries).await, welcome, "{policy:?} {list:?}");
         assert!(stranger.replies().is_empty());
     }
+}
+
+#[tokio::test]
+async fn an_allow_list_names_users_however_they_are_written_and_never_everybody() {
+    let lab = Lab::new();
+    let (channel, _deliveries) = lab.builder().build().await.unwrap();
+    let list = channel.allow_list(&lab.account);
+    for nobody in ["*", " * ", "weixin:*", "weixin:", ""] {
+        assert!(!list.add(&nobody.into()).await.unwrap(), "{nobody}");
+    }
+    assert!(list.add(&"openclaw-weixin:user:o9cq8Friend003@im.wechat".into()).await.unwrap());
+    assert!(!list.add(&"o9cq8Friend003@im.wechat".into()).await.unwrap());
+    assert_eq!(list.users().await.unwrap(), ["o9cq8Friend003@im.wechat"]);
+    assert!(list.remove(&"wechat:o9cq8Friend003@im.wechat".into()).await.unwrap());
+    assert!(list.users().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
