@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 
 import { createChannel } from "../channel.js";
@@ -61,6 +63,23 @@ test("entry, manifest and package agree, and registering loads nothing native", 
   entry.register({ registerChannel: ({ plugin }) => registered.push(plugin) });
   assert.equal(registered[0].id, entry.id);
   assert.equal(registered[0].outbound.deliveryMode, "gateway");
+});
+
+test("an account that is listed is logged out, however its id is written", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "weixin-"));
+  try {
+    mkdirSync(path.join(folder, "openclaw-weixin"));
+    writeFileSync(path.join(folder, "openclaw-weixin", "accounts.json"), '["b0f5-im-bot"]');
+    const addon = fakeAddon();
+    const api = { logger: fakeLog(), config: {}, runtime: { state: { resolveStateDir: () => folder } } };
+    const { config, gateway } = createChannel(api, addon.load);
+    const logout = (accountId) => gateway.logoutAccount({ accountId, account: config.resolveAccount({}, accountId) });
+    assert.equal((await logout("B0F5@im.bot")).cleared, true);
+    assert.ok(addon.calls.includes("account.logout"));
+    assert.equal((await logout("c0f5@im.bot")).cleared, false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("an account runs until its signal, then lets go of everything", async () => {

@@ -92,9 +92,9 @@ mod tests {
     fn the_hosts_lists_are_where_the_host_finds_them() {
         let folder = |value: &'static str| {
             let var = move |asked: &str| (asked == "OPENCLAW_OAUTH_DIR").then(|| value.into());
-            Environment { var, system_home: Some("/home/me".into()) }.oauth_dir()
+            Environment { var, system_home: Some("/house".into()) }.oauth_dir()
         };
-        assert_eq!(folder(" ~/lists "), absolute(Path::new("/home/me/lists")));
+        assert_eq!(folder(" ~/lists "), absolute(Path::new("/house/lists")));
         assert_eq!(folder("/lists"), absolute(Path::new("/lists")));
         assert_eq!(folder(" "), None);
     }
