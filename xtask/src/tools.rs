@@ -117,30 +117,45 @@ pub(crate) fn python_with(package: &str, version: &str) -> Outcome<PathBuf> {
 }
 
 /// The folder with the programs of a PostgreSQL server: the machine's, or Debian's package where we may install it.
-/// `None`, with a sentence, where there is none and we may not.
+/// `None`, with a sentence, where there is none and we may not. PgBouncer comes with it where it can be had.
 pub(crate) fn postgres() -> Outcome<Option<PathBuf>> {
+    let has_bouncer = || find("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").exists();
+    if !has_bouncer()
+        && may_install()
+        && let Err(error) = apt_install("pgbouncer")
+    {
+        println!("{error}: PostgreSQL is not tested behind PgBouncer");
+    }
     if let Some(folder) = postgres_here() {
         return Ok(Some(folder));
     }
-    let is_root =
-        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    if find("apt-get").is_none() || !is_root {
+    if !may_install() {
         println!(
             "there is no PostgreSQL, and this user may not install it; as root on Debian: apt-get install postgresql"
         );
         return Ok(None);
     }
-    println!("installing Debian's postgresql");
-    run(Command::new("apt-get").args([
-        "install",
-        "--yes",
-        "--quiet",
-        "--no-install-recommends",
-        "postgresql",
-    ]))?;
+    apt_install("postgresql")?;
     postgres_here()
         .map(Some)
         .ok_or_else(|| "apt-get installed postgresql, but it is not below /usr/lib/postgresql".into())
+}
+
+/// Root on Debian or its like.
+fn may_install() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    find("apt-get").is_some() && id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn apt_install(package: &str) -> Outcome {
+    println!("installing Debian's {package}");
+    let install = || {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "--yes", "--quiet", "--no-install-recommends", package]);
+        run(command.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    // A fresh machine has no list of packages yet, or an old one.
+    install().or_else(|_| run(Command::new("apt-get").args(["update", "--quiet"])).and_then(|()| install()))
 }
 
 fn postgres_here() -> Option<PathBuf> {
