@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use ilink_client::UserId;
 
 use crate::account::AccountId;
-use crate::backend::{StoreError, StoreErrorKind};
-use crate::outbound::Refusal;
+use crate::backend::error::{StoreError, StoreErrorKind};
+use crate::outbound::refusal::Refusal;
 
 /// Why a call failed. `Display` is one sentence that names the thing and says what to do.
 #[derive(Debug)]
@@ -129,6 +129,16 @@ impl Error {
         }
     }
 
+    /// Why a send was refused, where it was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { reason, .. } => Some(*reason),
+            Self::Partial { source, .. } => source.refusal(),
+            _ => None,
+        }
+    }
+
     /// True if another process runs the account since.
     pub(crate) fn is_fenced(&self) -> bool {
         matches!(self, Self::Store(error) if error.kind() == StoreErrorKind::Fenced)
@@ -235,5 +245,11 @@ impl From<ilink_client::Error> for Error {
 impl From<weixin_media::Error> for Error {
     fn from(error: weixin_media::Error) -> Self {
         Self::Media(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::error::Error;
+use crate::account::AccountId;
 
 /// Why a backend could not do what it was asked to. `Display` is one sentence that says what to do.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl StoreError {
 
     /// The error of a write with a lease that is not the latest of its account.
     #[must_use]
-    pub fn fenced(account: &crate::AccountId) -> Self {
+    pub fn fenced(account: &AccountId) -> Self {
         let sentence = format!(
             "account {account} is run by another process since: this one writes nothing more for it; nothing needs to be \
              done"
@@ -67,11 +67,5 @@ impl fmt::Display for StoreError {
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }

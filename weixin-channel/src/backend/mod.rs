@@ -32,7 +32,7 @@
 mod accounts;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod error;
+pub(crate) mod error;
 mod journal;
 mod leases;
 mod lists;
