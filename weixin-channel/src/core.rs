@@ -15,7 +15,7 @@ use crate::account::status::{AccountState, AccountStatus};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::Backend;
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 use crate::inbound::policy::InboundPolicy;
 use crate::outbound::policy::SendPolicy;
 use crate::outbound::tickets::Tickets;

@@ -23,7 +23,8 @@ pub mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use access::{AllowList, PairingPolicy};
+pub use access::PairingPolicy;
+pub use access::allow_list::AllowList;
 pub use account::login::{ChannelLogin, ChannelLoginEvent};
 pub use account::status::{AccountState, AccountStatus};
 pub use account::{Account, AccountConfig, AccountId};

@@ -13,10 +13,9 @@
 //! [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 
 pub(crate) mod admission;
-mod allow_list;
+pub(crate) mod allow_list;
 pub(crate) mod pairing;
 pub(crate) mod policy;
 
-pub use allow_list::AllowList;
 pub use pairing::{PairingCode, PairingLimits, PairingPolicy, PairingRequest, pairing_code};
 pub use policy::{Policy, Verdict, decide, plain_user_id};

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::channel::Channel;
 use crate::core::{Clients, Core};
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 #[cfg(feature = "sqlite")]
 use crate::folder::{Durability, FolderBackend, FolderOptions};
 use crate::inbound::delivery::{Deliveries, lanes};

@@ -13,7 +13,8 @@ use tokio::sync::broadcast;
 use weixin_media::MediaRef;
 
 pub use self::builder::ChannelBuilder;
-use crate::access::{AllowList, PairingRequest};
+use crate::access::allow_list::AllowList;
+use crate::access::pairing::PairingRequest;
 use crate::account::lifecycle;
 use crate::account::login::ChannelLogin;
 use crate::account::reconcile::reconcile;
@@ -23,7 +24,7 @@ use crate::backend::{Backend, DeadLetter, OutboxItem};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 use crate::inbound::delivery::Lanes;
 use crate::inbound::message::SavedMedia;
 use crate::inbound::{dead_letters, media};

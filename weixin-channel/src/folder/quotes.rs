@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ilink_client::{MessageId, UserId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{FolderBackend, StateDir};
+use super::backend::FolderBackend;
+use super::state_dir::StateDir;
 use crate::account::AccountId;
 use crate::backend::{Answer, Quotes, StoreError, StoreErrorKind};
 use crate::error::Error;

@@ -10,7 +10,7 @@ use crate::account::AccountId;
 use crate::blocking::blocking;
 use crate::core::Core;
 use crate::error::Error;
-use crate::folder::make_dir;
+use crate::folder::state_dir::make_dir;
 use crate::inbound::message::{Inbound, SavedMedia};
 
 /// Fetches one piece of media into a folder, under a safe name of its own; a voice message in SILK becomes WAV, so

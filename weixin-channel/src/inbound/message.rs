@@ -8,7 +8,7 @@ use weixin_media::MediaRef;
 use weixin_media::codec::MediaKind;
 use weixin_media::mime::Mime;
 
-use crate::quote::Quote;
+use crate::quote::resolve::Quote;
 
 /// A message from a user.
 #[derive(Clone, Debug)]

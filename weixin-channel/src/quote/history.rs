@@ -11,7 +11,8 @@ use crate::account::AccountId;
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::inbound::message::{Inbound, label};
-use crate::quote::{Direction, StoredMedia, StoredMessage, reference, resolve};
+use crate::quote::resolve::{reference, resolve};
+use crate::quote::types::{Direction, StoredMedia, StoredMessage};
 
 /// The quotes of a channel.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::backend::Answer;
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// When the official plugin wrote its file.
