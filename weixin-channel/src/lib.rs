@@ -30,7 +30,7 @@ pub use account::status::{AccountState, AccountStatus};
 pub use account::{Account, AccountConfig, AccountId};
 pub use channel::{Channel, ChannelBuilder};
 pub use conversation::Conversation;
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use folder::StateDir;
 pub use ilink_client;
 pub use inbound::delivery::{Deliveries, Delivery};

@@ -48,7 +48,11 @@ impl Body {
 
     /// The bytes, if they are all here.
     #[must_use]
-    pub fn as_bytes(&self) -> Option<&Bytes> {
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        self.whole().map(|bytes| &**bytes)
+    }
+
+    pub(super) fn whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Kind::Whole(bytes) => Some(bytes),
             Kind::Pieces(_) => None,
@@ -127,7 +131,7 @@ impl From<&'static str> for Body {
 /// How many bytes, and none of them: they may be a secret.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.as_bytes().map(Bytes::len);
+        let bytes = self.whole().map(Bytes::len);
         f.debug_struct("Body").field("bytes", &bytes).finish()
     }
 }

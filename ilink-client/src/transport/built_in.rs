@@ -179,7 +179,7 @@ impl Recipe {
 
 /// Bytes that are all here can be sent again.
 fn to_reqwest(body: Body) -> reqwest::Body {
-    match body.as_bytes() {
+    match body.whole() {
         Some(bytes) => bytes.clone().into(),
         None => reqwest::Body::wrap(body),
     }

@@ -12,12 +12,12 @@ pub use self::body::Body;
 pub(crate) use self::built_in::{BuiltInTransport, TransportSettings};
 pub use self::cause::ConnectCause;
 use self::cause::{Facts, Failure};
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, ErrorKind, RetryClass};
 
 mod addresses;
 mod body;
 mod built_in;
-mod cause;
+pub(crate) mod cause;
 mod proxy;
 mod roots;
 #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
@@ -64,6 +64,29 @@ impl TransportError {
     /// A connection was there and broke.
     pub fn interrupted(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { is_connect: false, is_timeout: false, source: source.into(), failure: None }
+    }
+
+    /// What kind of failure it is: [`Connect`](ErrorKind::Connect), [`Timeout`](ErrorKind::Timeout) or
+    /// [`Interrupted`](ErrorKind::Interrupted).
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self { is_connect: true, .. } => ErrorKind::Connect,
+            Self { is_timeout: true, .. } => ErrorKind::Timeout,
+            _ => ErrorKind::Interrupted,
+        }
+    }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        if self.is_connect { RetryClass::Safe } else { RetryClass::Idempotent }
+    }
+
+    /// As [`Error::code`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind().code()
     }
 
     /// At which step the connection failed, if that is what failed.

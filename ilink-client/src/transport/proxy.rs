@@ -24,7 +24,8 @@ pub(crate) struct Proxy {
     /// Who names it: a variable or a setting.
     named_by: &'static str,
     url: Url,
-    no_proxy: String,
+    /// The hosts that it is not used for.
+    except: String,
     matcher: Matcher,
 }
 
@@ -36,9 +37,9 @@ struct Unusable {
 }
 
 impl Proxy {
-    fn new(named_by: &'static str, url: Url, no_proxy: String) -> Self {
-        let matcher = Matcher::builder().https(url.as_str()).no(no_proxy.as_str()).build();
-        Self { named_by, url, no_proxy, matcher }
+    fn new(named_by: &'static str, url: Url, except: String) -> Self {
+        let matcher = Matcher::builder().https(url.as_str()).no(except.as_str()).build();
+        Self { named_by, url, except, matcher }
     }
 
     /// The one that a program names.
@@ -80,7 +81,7 @@ impl Proxy {
         let proxy = reqwest::Proxy::https(self.url.clone()).map_err(|error| {
             Error::invalid(format!("{self} cannot be used")).with_source(error.without_url())
         })?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy)))
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.except)))
     }
 
     /// True if it takes neither IPv6 addresses nor names: names have to be looked up first.

@@ -42,6 +42,6 @@ pub(crate) async fn request_pairing(
 }
 
 /// The stranger could not be told: they are given a code when they write again.
-pub(crate) async fn take_back_code(core: &Core, code: &str) -> Result<(), Error> {
-    core.backend.remove_request(code, &core.pairing.limits, core.now()).await.map(drop)
+pub(crate) async fn take_back(core: &Core, pairing_code: &str) -> Result<(), Error> {
+    core.backend.remove_request(pairing_code, &core.pairing.limits, core.now()).await.map(drop)
 }

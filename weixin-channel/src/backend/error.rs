@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use ilink_client::RetryClass;
+
 use crate::account::AccountId;
 
 /// Why a backend could not do what it was asked to. `Display` is one sentence that says what to do.
@@ -55,6 +57,26 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        match self.kind {
+            StoreErrorKind::Transient | StoreErrorKind::Conflict => RetryClass::Idempotent,
+            StoreErrorKind::Fenced | StoreErrorKind::Corrupt => RetryClass::Never,
+        }
+    }
+
+    /// As [`Error::code`](crate::Error::code).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            StoreErrorKind::Transient => "store-failed",
+            StoreErrorKind::Conflict => "store-conflict",
+            StoreErrorKind::Fenced => "account-lost",
+            StoreErrorKind::Corrupt => "store-corrupt",
+        }
     }
 }
 

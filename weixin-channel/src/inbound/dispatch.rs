@@ -112,7 +112,7 @@ impl Dispatcher {
                         Conversation::new(core.clone(), self.id(), sender.as_str()).send(text).await
                 {
                     tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
-                    admission::take_back_code(core, &code).await?;
+                    admission::take_back(core, &code).await?;
                 }
                 Ok(false)
             }

@@ -354,7 +354,7 @@ async fn note_28_urls_that_an_agent_gives_never_reach_private_networks() {
         ["http://127.0.0.1:1/secret", "http://169.254.169.254/latest", "http://[::1]/", "file:///etc/passwd"]
     {
         let error = delivery.reply(Reply::media(Attachment::url(url))).await.unwrap_err();
-        assert_eq!(error.code(), "media-failed", "{url}");
+        assert!(matches!(error.code(), "host-not-allowed" | "invalid-input"), "{url}: {error}");
     }
     let report = delivery
         .reply(Reply::text("caption").and_media(Attachment::url("http://10.0.0.1/")).and_text("rest"));

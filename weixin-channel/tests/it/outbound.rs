@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault};
-use weixin_channel::Reply;
 use weixin_channel::weixin_media::Source;
+use weixin_channel::{ErrorKind, Reply};
 
 use crate::{Lab, USER, next};
 
@@ -135,6 +135,6 @@ async fn a_caption_arrives_where_its_media_does_not() {
         .reply(Reply::text("here it is").and_media(Source::bytes(b"bytes".to_vec())))
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "media-failed");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Media, "http-status"));
     lab.phone().wait_for_text("here it is", Duration::from_secs(5)).await.unwrap();
 }
