@@ -173,7 +173,7 @@ impl Error {
             Self::NoBackend => "no-backend",
             Self::Client(error) => error.code(),
             Self::Media(error) => error.code(),
-            Self::Refused { reason, .. } => reason.as_str(),
+            Self::Refused { reason, .. } => reason.code(),
             Self::EmptyReply => "invalid-input",
             Self::NoAccounts => "no-accounts",
             Self::AmbiguousAccount { .. } => "ambiguous-account",

@@ -25,9 +25,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// A name that stays the same over versions.
+    /// As [`Error::code`](crate::Error::code).
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Self::QuotaExhausted => "quota-exhausted",
             Self::WindowClosed => "window-closed",
