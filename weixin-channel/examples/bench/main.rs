@@ -4,12 +4,14 @@
 
 mod crash;
 mod faults;
+mod feed;
 #[cfg(feature = "postgres")]
 mod fleet;
 #[cfg(feature = "postgres")]
 mod fleet_child;
 mod idle;
 mod lab;
+mod start;
 mod throughput;
 
 use std::error::Error;
