@@ -31,7 +31,8 @@ pub struct Delivery {
     /// It did not wait for its user's turn: another message of theirs may be with a handler
     /// ([`InboundPolicy::control`](crate::InboundPolicy::control)).
     pub control: bool,
-    /// A handler had it before and did not acknowledge it, in this process or in one that has ended since.
+    /// It was on its way to a handler before and was not acknowledged, in this process or in one that has ended since: a
+    /// handler may have had it.
     pub redelivered: bool,
     pub(crate) channel: Channel,
     pub(crate) settler: Option<Settler>,

@@ -44,7 +44,8 @@ pub(crate) enum Passage {
 }
 
 impl Intake {
-    pub(crate) async fn pass(self, entry: Entry, control: bool) -> Passage {
+    /// `noted` says that the journal knows already that the message goes to a handler.
+    pub(crate) async fn pass(self, entry: Entry, control: bool, noted: bool) -> Passage {
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else { return Passage::Unreadable(entry) };
         let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
         match self.admit(&channel, &inbound.from).await {
@@ -63,7 +64,7 @@ impl Intake {
         let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
         // Before it is handed over: another process may have it.
         let lease = self.lease.get();
-        if let Some(lease) = &lease {
+        if let Some(lease) = lease.as_ref().filter(|_| !noted) {
             match self.backend.settle(lease, &[Settlement::Dispatched(entry.id)]).await {
                 Err(error) if error.is_fenced() => return Passage::Lost(error),
                 Err(error) => {

@@ -76,6 +76,8 @@ struct Work {
     queues: Queues,
     /// Messages on their way to a handler.
     passages: JoinSet<Passage>,
+    /// Those about to be on it that the journal knows as such since they came.
+    noted: HashSet<i64>,
     /// The same, for one that panics on its way.
     on_their_way: HashMap<task::Id, Entry>,
     unstored: Option<Unstored>,
@@ -169,7 +171,8 @@ impl Monitor {
         let mut stop = self.stop.clone();
         loop {
             while let Some((entry, control)) = work.queues.pop(self.policy.max_in_flight) {
-                let passage = self.intake.clone().pass(entry.clone(), control);
+                let noted = work.noted.remove(&entry.id);
+                let passage = self.intake.clone().pass(entry.clone(), control, noted);
                 work.on_their_way.insert(work.passages.spawn(passage).id(), entry);
             }
             let far = Instant::now() + Duration::from_secs(3600);
@@ -263,8 +266,14 @@ impl Monitor {
         self.store(batch.cursor, entries, work).await
     }
 
-    async fn store(&self, cursor: Cursor, entries: Vec<NewEntry>, work: &mut Work) -> Result<(), Error> {
+    async fn store(&self, cursor: Cursor, mut entries: Vec<NewEntry>, work: &mut Work) -> Result<(), Error> {
         let Some(lease) = self.lease.get() else { return Ok(()) };
+        // A lease that lasts for a time may be another process's by then: that is found out by noting the message alone.
+        if self.backend.lease_time().is_none() {
+            let users = entries.iter().map(|entry| &entry.peer);
+            let going = work.queues.going(users, self.policy.max_in_flight);
+            entries.iter_mut().zip(going).for_each(|(entry, going)| entry.dispatched = going);
+        }
         match self.backend.ingest(&lease, &cursor, &entries, self.now()).await {
             Ok(fresh) => {
                 if std::mem::take(&mut work.store_failed) {
@@ -274,7 +283,11 @@ impl Monitor {
                 }
                 work.cursor = cursor;
                 let users: Vec<UserId> = fresh.iter().map(|entry| entry.peer.clone()).collect();
-                for entry in fresh {
+                for mut entry in fresh {
+                    // No handler has had it yet.
+                    if std::mem::take(&mut entry.dispatched) {
+                        work.noted.insert(entry.id);
+                    }
                     self.push(&mut work.queues, entry);
                 }
                 if !users.is_empty() {

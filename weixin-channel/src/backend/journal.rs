@@ -121,6 +121,8 @@ pub struct NewEntry {
     pub dead: Option<String>,
     /// To answer with from now on.
     pub context_token: Option<ContextToken>,
+    /// It goes to a handler at once: noted as by [`Settlement::Dispatched`], but with the write that brings it.
+    pub dispatched: bool,
 }
 
 impl NewEntry {
@@ -134,6 +136,7 @@ impl NewEntry {
             written: None,
             dead: None,
             context_token: None,
+            dispatched: false,
         }
     }
 }
@@ -159,7 +162,7 @@ pub struct Entry {
     pub raw: String,
     /// How many times it was given to a handler and failed.
     pub attempts: u32,
-    /// A handler has had it before: in this process, or in one that has ended since.
+    /// The journal knows it as on its way to a handler: in this process, or in one that has ended since.
     pub dispatched: bool,
 }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use ilink_client::{MessageId, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{FolderBackend, StateDir};
 use crate::account::AccountId;
@@ -16,10 +19,18 @@ use crate::sqlite::hold_clock;
 /// Messages and questions that wait; who brings more waits until there is room.
 const WAITING: usize = 1_024;
 
+/// Messages of one transaction.
+const GROUP: usize = 256;
+
+/// How long a message waits for others to be written with: a transaction for each costs more than all that the channel
+/// does with it besides.
+const GATHER: Duration = Duration::from_millis(50);
+
 /// The store, behind its thread. Whatever was asked before is seen by what is asked later.
 #[derive(Debug)]
 pub(super) struct QuoteThread {
-    jobs: mpsc::Sender<Job>,
+    jobs: Sender<(Job, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
     /// Where the files of accounts lie.
     media: PathBuf,
     paused_clock: bool,
@@ -39,12 +50,12 @@ impl QuoteThread {
         let start = || {
             let store = QuoteStore::open(state, limits)?;
             let media = store.media_root().to_owned();
-            let (jobs, waiting) = mpsc::channel(WAITING);
+            let (jobs, waiting) = mpsc::channel();
             std::thread::Builder::new()
                 .name("weixin-quotes".to_owned())
-                .spawn(move || serve(&store, waiting))
+                .spawn(move || serve(&store, &waiting))
                 .map_err(Error::state(state.root(), "start a thread for"))?;
-            Ok(Self { jobs, media, paused_clock })
+            Ok(Self { jobs, room: Arc::new(Semaphore::new(WAITING)), media, paused_clock })
         };
         start()
             .inspect_err(|error: &Error| {
@@ -54,7 +65,12 @@ impl QuoteThread {
     }
 
     async fn record(&self, record: Record) -> Result<(), Error> {
-        self.jobs.send(Job::Record(record)).await.map_err(|_| gone())
+        self.push(Job::Record(record)).await
+    }
+
+    async fn push(&self, job: Job) -> Result<(), Error> {
+        let room = self.room.clone().acquire_owned().await.map_err(|_| gone())?;
+        self.jobs.send((job, room)).map_err(|_| gone())
     }
 
     async fn ask<T: Send + 'static>(
@@ -67,27 +83,46 @@ impl QuoteThread {
             // Whoever asked may be gone.
             let _ = reply.send(work(store));
         };
-        self.jobs.send(Job::Ask(Box::new(job))).await.map_err(|_| gone())?;
+        self.push(Job::Ask(Box::new(job))).await?;
         answer.await.map_err(|_| gone())?
     }
 }
 
 /// Works until nobody is left who could ask.
-fn serve(store: &QuoteStore, mut jobs: mpsc::Receiver<Job>) {
+fn serve(store: &QuoteStore, jobs: &Receiver<(Job, OwnedSemaphorePermit)>) {
     let mut records = Vec::new();
-    while let Some(first) = jobs.blocking_recv() {
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Record(record) => records.push(record),
-                Job::Ask(ask) => {
-                    record(store, &mut records);
-                    ask(store);
+    // Held until they are written.
+    let mut rooms = Vec::new();
+    let mut due = Instant::now();
+    loop {
+        let next = match records.is_empty() {
+            true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => jobs.recv_timeout(due.saturating_duration_since(Instant::now())),
+        };
+        let (ask, is_last) = match next {
+            Ok((Job::Record(record), room)) => {
+                if records.is_empty() {
+                    due = Instant::now() + GATHER;
                 }
+                records.push(record);
+                rooms.push(room);
+                if records.len() < GROUP {
+                    continue;
+                }
+                (None, false)
             }
-            next = if records.len() < WAITING { jobs.try_recv().ok() } else { None };
-        }
+            Ok((Job::Ask(ask), room)) => (Some((ask, room)), false),
+            Err(RecvTimeoutError::Timeout) => (None, false),
+            Err(RecvTimeoutError::Disconnected) => (None, true),
+        };
         record(store, &mut records);
+        rooms.clear();
+        if let Some((ask, _room)) = ask {
+            ask(store);
+        }
+        if is_last {
+            return;
+        }
     }
 }
 

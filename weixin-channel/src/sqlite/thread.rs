@@ -260,7 +260,7 @@ impl Owner {
             }
             return false;
         }
-        let error = match self.connection.execute_batch("BEGIN IMMEDIATE") {
+        let error = match execute(&self.connection, "BEGIN IMMEDIATE") {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -307,7 +307,7 @@ impl Owner {
                 }
             }
         }
-        let failed = failed.or_else(|| self.connection.execute_batch("COMMIT").err().map(Problem::from));
+        let failed = failed.or_else(|| execute(&self.connection, "COMMIT").err().map(Problem::from));
         match failed {
             None => done.into_iter().for_each(|job| job.finish(Ok(()))),
             Some(_) => {
@@ -323,8 +323,8 @@ impl Owner {
     /// After a group has failed: each by itself, so that one costs the others nothing.
     fn write_alone(&self, mut job: Box<dyn Job>) {
         let db = &self.connection;
-        let begin = || db.execute_batch("BEGIN IMMEDIATE").map_err(Problem::from);
-        let commit = |()| db.execute_batch("COMMIT").map_err(Problem::from);
+        let begin = || execute(db, "BEGIN IMMEDIATE").map_err(Problem::from);
+        let commit = |()| execute(db, "COMMIT").map_err(Problem::from);
         let ended = begin().and_then(|()| run(&mut *job, db)).and_then(commit);
         if ended.is_err() {
             self.roll_back();
@@ -340,6 +340,11 @@ impl Owner {
             tracing::error!(%error, path = %self.queue.path.display(), "a transaction could not be undone");
         }
     }
+}
+
+/// Prepared once.
+fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// A job that panics fails; the thread goes on.
