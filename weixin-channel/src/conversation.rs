@@ -6,8 +6,8 @@ use crate::account::AccountId;
 use crate::backend::Ledger;
 use crate::channel::Channel;
 use crate::error::Error;
+use crate::outbound::typing::Typing;
 use crate::outbound::{Importance, Reply, SendReport, Turn, bare_user};
-use crate::typing::Typing;
 
 /// A user of an account, from [`Channel::conversation`] or [`Delivery::conversation`](crate::Delivery::conversation).
 /// Cheap to clone.

@@ -69,9 +69,9 @@ pub enum Settlement {
     /// The message with this number goes to a handler.
     Dispatched(i64),
     /// It was handled.
-    Done(i64),
+    Acked(i64),
     /// An attempt to handle it failed.
-    Failed {
+    Nacked {
         /// Its number.
         id: i64,
         /// Why.

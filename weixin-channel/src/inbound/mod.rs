@@ -1,10 +1,17 @@
 //! From the wire to what a handler is given.
 
+pub(crate) mod delivery;
+pub(crate) mod dispatch;
 mod identity;
+pub(crate) mod in_flight;
+mod media;
 mod policy;
+pub(crate) mod poller;
+mod queue;
 
 use std::path::PathBuf;
 
+pub use delivery::{Deliveries, Delivery};
 pub(crate) use identity::journal_entry;
 use ilink_client::wire::{ItemKind, MessageItem, WeixinMessage};
 use ilink_client::{MessageId, Update, UserId};

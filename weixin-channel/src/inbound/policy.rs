@@ -9,7 +9,7 @@ use crate::backend::Retention;
 #[non_exhaustive]
 pub struct InboundPolicy {
     /// With so many messages of an account not done, its polling pauses; 1,000.
-    pub max_open: usize,
+    pub max_pending: usize,
     /// So many handlers of one account at once, control messages aside; 64.
     pub max_in_flight: usize,
     /// A message that failed so often becomes a dead letter; 5.
@@ -50,7 +50,7 @@ pub enum MediaPolicy {
 impl Default for InboundPolicy {
     fn default() -> Self {
         Self {
-            max_open: 1_000,
+            max_pending: 1_000,
             max_in_flight: 64,
             max_attempts: 5,
             retry_delay: Duration::from_secs(2),

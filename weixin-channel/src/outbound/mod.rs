@@ -7,14 +7,16 @@ mod policy;
 mod reply;
 mod sender;
 mod turn;
+pub(crate) mod typing;
 
 use ilink_client::{MessageId, Sent, UserId};
 pub(crate) use policy::Importance;
 pub use policy::{OutboxPolicy, Pace, Refusal, SendPolicy};
 pub(crate) use reply::Origin;
 pub use reply::{Attachment, Reply};
-pub(crate) use sender::{AccountSends, Target, Which};
+pub(crate) use sender::{AccountSends, SendSource, Target};
 pub use turn::{ToolStatus, Turn};
+pub use typing::Typing;
 
 use self::plan::{Step, plan};
 use crate::account::AccountId;
@@ -159,7 +161,7 @@ impl Channel {
                 Box::new(self.upload(&target.account, &user, media).await?)
             }
         };
-        match self.send_item(target, &item, Which::Part(number), importance, reserved).await {
+        match self.send_item(target, &item, SendSource::Part(number), importance, reserved).await {
             Ok(sent) => Ok(sent),
             Err(error) => Err(Stopped { error, item: Some(item) }),
         }
@@ -183,8 +185,8 @@ impl Channel {
         let bot = self.bot(account).await?;
         let to = bare_user(to).to_owned();
         let unknown_user = reply.without_context && !to.is_empty();
-        let slot = self.slots().of(account);
-        Ok(Target { account: account.clone(), slot, bot, to, unknown_user, run: reply.run.clone() })
+        let running = self.running().of(account);
+        Ok(Target { account: account.clone(), running, bot, to, unknown_user, run: reply.run.clone() })
     }
 
     /// The account to write to a user from: the one that they have written to, or the only one there is

@@ -5,7 +5,7 @@ use ilink_client::wire::MessageItem;
 
 use super::plan::Step;
 use super::policy::{Importance, Refusal};
-use super::{Reply, Target, Which};
+use super::{Reply, SendSource, Target};
 use crate::account::AccountId;
 use crate::backend::{NewOutboxItem, OutboxItem};
 use crate::channel::{Channel, PAGE};
@@ -67,7 +67,7 @@ impl Channel {
             waiting
         };
         let entries: Vec<_> = items.iter().map(|item| entry(item)).collect();
-        let lease = target.slot.running_lease();
+        let lease = target.running.running_lease();
         let kept = self.backend().enqueue(&target.account, lease.as_ref(), &entries, policy.cap).await?;
         if kept {
             tracing::info!(account = %target.account, sends = entries.len(), "sends wait for their user's next message");
@@ -79,10 +79,10 @@ impl Channel {
     /// Sends what waits for users who have just written, and drops what has waited too long for anybody. One send of
     /// each is left for the answer to what they wrote.
     pub(crate) async fn flush_outbox(&self, account: &AccountId, users: &[UserId]) -> Result<(), Error> {
-        let slot = self.slots().of(account);
-        let _alone = slot.sends.flushing.lock().await;
+        let running = self.running().of(account);
+        let _alone = running.sends.flushing.lock().await;
         let mut failed: Vec<UserId> = Vec::new();
-        let lease = slot.running_lease();
+        let lease = running.running_lease();
         for OutboxItem { id, content, .. } in self.outbox(account).await? {
             if content.expires <= self.now() {
                 tracing::warn!(%account, id, "a send that waited too long was dropped");
@@ -106,7 +106,7 @@ impl Channel {
         let Ok(item) = serde_json::from_str::<MessageItem>(&waiting.item) else { return Ok(()) };
         let reply = Reply { run: waiting.run.as_deref().map(Into::into), ..Reply::default() };
         let target = self.target(account, waiting.user.as_str(), &reply).await?;
-        let which = Which::Waiting(&waiting.client_id);
+        let which = SendSource::Outbox(&waiting.client_id);
         self.send_item(&target, &item, which, Importance::Block, None).await.map(drop)
     }
 

@@ -13,16 +13,16 @@ use tokio::time::Instant;
 use super::pacer::Pacer;
 use super::policy::{Importance, Refusal};
 use crate::account::AccountId;
+use crate::account::running::RunningAccount;
 use crate::backend::{Reservation, Reserve, SendContext, SendRecord};
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::slot::Slot;
 
 /// What the sends of one account share.
 #[derive(Debug, Default)]
 pub(crate) struct AccountSends {
     pacer: Pacer,
-    peers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Last>>>>>,
+    peers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<LastSend>>>>>,
     /// One flush of the outbox at a time, so that no two send the same.
     pub(super) flushing: tokio::sync::Mutex<()>,
     /// The account was logged out.
@@ -31,31 +31,31 @@ pub(crate) struct AccountSends {
 
 /// The last accepted send to a user, to know its repetition.
 #[derive(Debug)]
-struct Last {
-    what: What,
+struct LastSend {
+    what: SendFingerprint,
     at: Instant,
     sent: Sent,
 }
 
 /// Which send of all it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Which<'a> {
+pub(crate) enum SendSource<'a> {
     /// The part of a reply with this number: equal parts of one reply are no repetitions.
     Part(usize),
     /// One that waited, under the name that it was given then.
-    Waiting(&'a ClientId),
+    Outbox(&'a ClientId),
 }
 
 /// Equal for a send and its repetition: the content, the run, and the user's message that it answers.
 #[derive(Debug)]
-struct What {
+struct SendFingerprint {
     digest: [u8; 16],
     part: Option<usize>,
     run: Option<RunId>,
     answers: Option<SystemTime>,
 }
 
-impl What {
+impl SendFingerprint {
     /// Equal but for the user's message.
     fn is_content_of(&self, other: &Self) -> bool {
         (self.digest, self.part, &self.run) == (other.digest, other.part, &other.run)
@@ -66,7 +66,7 @@ impl What {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) account: AccountId,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) running: Arc<RunningAccount>,
     pub(crate) bot: Bot,
     /// As given, without what hosts put before it.
     pub(crate) to: String,
@@ -78,11 +78,11 @@ pub(crate) struct Target {
 /// So many users' last sends are kept before those that no longer matter are dropped.
 const PEERS: usize = 1_024;
 
-impl Which<'_> {
+impl SendSource<'_> {
     fn part(self) -> Option<usize> {
         match self {
             Self::Part(number) => Some(number),
-            Self::Waiting(_) => None,
+            Self::Outbox(_) => None,
         }
     }
 }
@@ -98,7 +98,7 @@ impl AccountSends {
     }
 
     /// Held during a send: one at a time and user, in order. Spellings that are looked up alike are one user.
-    fn peer(&self, to: &str) -> Arc<tokio::sync::Mutex<Option<Last>>> {
+    fn peer(&self, to: &str) -> Arc<tokio::sync::Mutex<Option<LastSend>>> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let name = to.to_ascii_lowercase();
         if peers.len() >= PEERS && !peers.contains_key(&name) {
@@ -129,22 +129,22 @@ impl Channel {
         &self,
         target: &Target,
         item: &MessageItem,
-        which: Which<'_>,
+        which: SendSource<'_>,
         importance: Importance,
         reserved: Option<&SendContext>,
     ) -> Result<Sent, Error> {
         let policy = self.send_policy();
-        let sends = &target.slot.sends;
+        let sends = &target.running.sends;
         let peer = sends.peer(&target.to);
         let mut last = peer.lock().await;
 
-        let mut what = What {
+        let mut what = SendFingerprint {
             digest: Md5::digest(serde_json::to_vec(item).unwrap_or_default()).into(),
             part: which.part(),
             run: target.run.clone(),
             answers: None,
         };
-        if let (Which::Part(_), Some(last)) = (which, &*last)
+        if let (SendSource::Part(_), Some(last)) = (which, &*last)
             && last.what.is_content_of(&what)
             && last.at.elapsed() < policy.repeat_window
         {
@@ -183,7 +183,7 @@ impl Channel {
         if let Some(run) = &target.run {
             request = request.run_id(run);
         }
-        if let Which::Waiting(id) = which {
+        if let SendSource::Outbox(id) = which {
             request = request.client_id(id);
         }
         let answer = request.await;
@@ -200,7 +200,7 @@ impl Channel {
                     self.quotes().sent(&target.account, &user, id, item, now).await;
                 }
                 what.answers = context.ledger.last_inbound;
-                *last = Some(Last { what, at: Instant::now(), sent: sent.clone() });
+                *last = Some(LastSend { what, at: Instant::now(), sent: sent.clone() });
                 Ok(sent)
             }
             Err(error) if error.is_refused_for_now() => {
@@ -240,7 +240,7 @@ impl Channel {
     pub(super) async fn reserve(&self, target: &Target, wanted: &Reserve) -> Result<Reservation, Error> {
         let mut wanted = wanted.clone();
         wanted.unknown_user = target.unknown_user;
-        let lease = target.slot.running_lease();
+        let lease = target.running.running_lease();
         let reserved = self.backend().reserve(&target.account, lease.as_ref(), &wanted, self.now()).await?;
         target.user(&reserved.context)?;
         Ok(reserved)
@@ -254,7 +254,7 @@ impl Channel {
         }
         let mut record = SendRecord::new(user, context.ledger.last_inbound);
         (record.unused, record.unused_bytes) = (u32::try_from(sends).unwrap_or(u32::MAX), bytes);
-        let lease = target.slot.running_lease();
+        let lease = target.running.running_lease();
         let noted = self.backend().record_send(&target.account, lease.as_ref(), &record, self.now()).await;
         if let Err(error) = noted {
             tracing::warn!(account = %target.account, %error, "more is counted than was sent");
@@ -269,7 +269,7 @@ impl Channel {
         if health != context.health {
             let mut record = SendRecord::new(user.clone(), context.ledger.last_inbound);
             record.accepted = Some(named);
-            let lease = target.slot.running_lease();
+            let lease = target.running.running_lease();
             match self.backend().record_send(&target.account, lease.as_ref(), &record, now).await {
                 Ok(since) => health = since,
                 // What was sent was sent.

@@ -91,8 +91,8 @@ impl Journal for PostgresBackend {
             for settlement in what {
                 let (id, kind, reason) = match settlement {
                     Settlement::Dispatched(id) => (*id, 0_i16, None),
-                    Settlement::Done(id) => (*id, 1, None),
-                    Settlement::Failed { id, reason, dead } => {
+                    Settlement::Acked(id) => (*id, 1, None),
+                    Settlement::Nacked { id, reason, dead } => {
                         (*id, 2 + i16::from(*dead), Some(text(reason)))
                     }
                 };

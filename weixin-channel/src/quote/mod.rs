@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sqlite")]
 mod files;
+pub(crate) mod history;
 mod partial;
 #[cfg(feature = "sqlite")]
 mod store;

@@ -102,8 +102,8 @@ pub(crate) fn pending(db: &Connection, account: &AccountId, after: i64, limit: u
 pub(crate) fn settle(db: &Connection, account: &AccountId, what: &[Settlement]) -> Result<()> {
     what.iter().try_for_each(|settlement| match settlement {
         Settlement::Dispatched(id) => dispatched(db, account, *id),
-        Settlement::Done(id) => done(db, account, *id),
-        Settlement::Failed { id, reason, dead } => failed(db, account, *id, reason, *dead),
+        Settlement::Acked(id) => done(db, account, *id),
+        Settlement::Nacked { id, reason, dead } => failed(db, account, *id, reason, *dead),
     })
 }
 

@@ -453,7 +453,7 @@ async fn a_day_of_one_account() {
     assert_eq!(refused, 1);
     // Evening: the token is stale, and a new login by the same user takes over.
     lab.simulator.revoke(lab.account.bot_id().as_str());
-    crate::until(&channel, &lab.account, weixin_channel::LinkState::NeedsLogin).await;
+    crate::until(&channel, &lab.account, weixin_channel::AccountState::NeedsLogin).await;
     let (account, retired, _) = lab.log_in_again(&channel).await;
     assert_eq!(retired, std::slice::from_ref(&lab.account));
     let old = lab.account.as_str();

@@ -49,7 +49,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
     for polls in 0.. {
         let ids =
             lab.ingest("c", &[entry(&format!("{polls} 1"), "u"), entry(&format!("{polls} 2"), "u")]).await;
-        let done = [Settlement::Done(ids[0]), Settlement::Done(ids[1])];
+        let done = [Settlement::Acked(ids[0]), Settlement::Acked(ids[1])];
         let ended = cut(polls, lab.backend.settle(&lab.lease, &done)).await;
         let pending = lab.pending().await.len();
         assert!(pending == 0 || pending == 2, "half of what was settled is there after {polls} polls");

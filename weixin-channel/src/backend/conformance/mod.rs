@@ -87,7 +87,7 @@ fn entry(key: &str, peer: &str) -> NewEntry {
 }
 
 fn failed(id: i64, reason: &str, dead: bool) -> Settlement {
-    Settlement::Failed { id, reason: reason.to_owned(), dead }
+    Settlement::Nacked { id, reason: reason.to_owned(), dead }
 }
 
 impl<B: Backend> Lab<B> {

@@ -13,8 +13,8 @@ use crate::account::AccountId;
 pub struct AccountStatus {
     /// Which account.
     pub account: AccountId,
-    /// The state of its link.
-    pub state: LinkState,
+    /// What it is doing.
+    pub state: AccountState,
     /// The last thing that went wrong, until a poll succeeds again.
     pub last_error: Option<String>,
     /// When the server last answered a poll.
@@ -37,10 +37,10 @@ pub struct AccountStatus {
     pub clock_behind: Option<Duration>,
 }
 
-/// The state of an account's link.
+/// What an account is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum LinkState {
+pub enum AccountState {
     /// Not running here.
     Stopped,
     /// Started, not answered yet.
@@ -55,7 +55,7 @@ pub enum LinkState {
     NeedsLogin,
 }
 
-impl LinkState {
+impl AccountState {
     /// A name that stays the same over versions.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -74,7 +74,7 @@ impl AccountStatus {
     pub(crate) fn stopped(account: AccountId) -> Self {
         Self {
             account,
-            state: LinkState::Stopped,
+            state: AccountState::Stopped,
             last_error: None,
             last_poll: None,
             last_inbound: None,

@@ -7,14 +7,14 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
 use crate::account::AccountId;
+use crate::account::running::LeaseCell;
 use crate::backend::{Backend, Settlement, StoreError};
 use crate::channel::Channel;
 use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::inbound::Inbound;
-use crate::open::OpenDeliveries;
+use crate::inbound::in_flight::InFlight;
 use crate::outbound::{Reply, SendReport};
-use crate::slot::LeaseCell;
 
 /// A message that waits for its acknowledgement.
 ///
@@ -41,7 +41,7 @@ pub struct Delivery {
 /// The way back: the journal, and the monitor if there is one.
 pub(crate) struct Settler {
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) in_flight: Arc<InFlight>,
     /// The latest of this process: a restart of the account goes on with its deliveries.
     pub(crate) lease: Arc<LeaseCell>,
     /// That of the lease by which it was given out.
@@ -63,7 +63,7 @@ impl Delivery {
     /// message comes again after a restart. If this future is dropped before it ends, the message comes again.
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
-        if self.settler.as_ref().is_some_and(|settler| settler.open.has(self.id)) {
+        if self.settler.as_ref().is_some_and(|settler| settler.in_flight.has(self.id)) {
             self.channel.quotes().received(&self.account, &self.inbound, self.channel.now()).await;
         }
         self.settle().await
@@ -84,14 +84,14 @@ impl Delivery {
             self.settler = None;
             return Err(StoreError::fenced(&self.account).into());
         }
-        let lease = settler.lease.get().filter(|_| settler.open.has(self.id));
+        let lease = settler.lease.get().filter(|_| settler.in_flight.has(self.id));
         let Some(lease) = lease else {
             // The account was logged out: there is nothing left to be noted.
             self.settler = None;
             return Ok(());
         };
-        let result = settler.backend.settle(&lease, &[Settlement::Done(self.id)]).await;
-        settler.open.done(self.id, result.is_ok());
+        let result = settler.backend.settle(&lease, &[Settlement::Acked(self.id)]).await;
+        settler.in_flight.acked(self.id, result.is_ok());
         // Not before: one that is not waited for to its end is given back.
         self.settler = None;
         result
@@ -105,7 +105,7 @@ impl Delivery {
 
     /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead
     /// letter with this reason.
-    pub fn fail(mut self, reason: impl Into<String>) {
+    pub fn nack(mut self, reason: impl Into<String>) {
         self.give_back(reason.into());
     }
 
@@ -131,7 +131,7 @@ impl Delivery {
 
     fn give_back(&mut self, reason: String) {
         if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
-            settler.open.failed(self.id, reason);
+            settler.in_flight.nacked(self.id, reason);
         }
     }
 }

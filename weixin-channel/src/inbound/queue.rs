@@ -83,7 +83,7 @@ impl Queues {
     }
 
     /// Messages that are not done.
-    pub(crate) fn open(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.open.len()
     }
 
@@ -180,7 +180,7 @@ mod tests {
         queues.settle(&entry(3, "b"));
         queues.push(entry(5, "b"));
         assert_eq!(pop(&mut queues), Some(5));
-        assert_eq!((queues.open(), queues.in_flight), (3, 2));
+        assert_eq!((queues.pending(), queues.in_flight), (3, 2));
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         queues.push(entry(1, "a"));
         queues.push(entry(2, "b"));
         queues.push(entry(2, "b"));
-        assert_eq!((pop(&mut queues), pop(&mut queues), queues.open()), (Some(2), None, 2));
+        assert_eq!((pop(&mut queues), pop(&mut queues), queues.pending()), (Some(2), None, 2));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         queues.settle(&entry(1, "a"));
         assert_eq!(queues.pop(1), Some((entry(2, "a"), false)));
         queues.settle(&entry(2, "a"));
-        assert_eq!((queues.open(), queues.in_flight), (0, 0));
+        assert_eq!((queues.pending(), queues.in_flight), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -249,6 +249,6 @@ mod tests {
         assert_eq!(queues.pop(0), None);
         queues.wake(at);
         assert_eq!(queues.pop(0), Some((entry(1, "a"), true)));
-        assert_eq!((queues.open(), queues.in_flight), (1, 1));
+        assert_eq!((queues.pending(), queues.in_flight), (1, 1));
     }
 }

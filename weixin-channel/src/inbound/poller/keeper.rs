@@ -6,9 +6,9 @@ use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::account::running::LeaseCell;
 use crate::backend::{Leases, StoreError};
 use crate::error::Error;
-use crate::slot::LeaseCell;
 
 /// Keeps the lease of an account.
 pub(super) struct Keeper<'a> {

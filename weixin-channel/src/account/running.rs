@@ -1,4 +1,4 @@
-//! What this process has of each account: its monitor, its status, its open deliveries, its sends.
+//! What this process has of each account: its poller, its status, what is in flight, its sends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use tokio::sync::{OwnedMutexGuard, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::account::status::{AccountStatus, StatusCell};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Backend, Entry, Lease};
-use crate::open::OpenDeliveries;
+use crate::inbound::in_flight::InFlight;
 use crate::outbound::AccountSends;
-use crate::status::{AccountStatus, StatusCell};
 
-/// How long a stop waits for a monitor before it is cut off, and then for that (invariant 10).
+/// How long a stop waits for a poller before it is cut off, and then for that (invariant 10).
 const STOP: Duration = Duration::from_millis(800);
 const CUT_OFF: Duration = Duration::from_millis(50);
 
@@ -24,24 +24,24 @@ const RELEASE: Duration = Duration::from_millis(100);
 
 /// All accounts that were started or written from here and are still in the state folder.
 #[derive(Debug)]
-pub(crate) struct Slots {
-    all: Mutex<HashMap<AccountId, Arc<Slot>>>,
+pub(crate) struct RunningAccounts {
+    all: Mutex<HashMap<AccountId, Arc<RunningAccount>>>,
     events: broadcast::Sender<AccountStatus>,
 }
 
 /// One account.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct RunningAccount {
     /// Held by a start, stop or logout, so that no two of them interleave.
     gate: Arc<tokio::sync::Mutex<Task>>,
-    link: Mutex<Option<Link>>,
+    run: Mutex<Option<Run>>,
     pub(crate) status: StatusCell,
-    pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) lease: Arc<LeaseCell>,
     pub(crate) sends: AccountSends,
 }
 
-/// The latest lease of an account in this process, shared by its monitor and its deliveries.
+/// The latest lease of an account in this process, shared by its poller and its deliveries.
 #[derive(Debug, Default)]
 pub(crate) struct LeaseCell(Mutex<LeaseState>);
 
@@ -55,34 +55,34 @@ struct LeaseState {
     lost: Option<i64>,
 }
 
-/// The monitor that runs, or is about to end.
+/// The poller that runs, or is about to end.
 pub(crate) type Task = Option<JoinHandle<()>>;
 
-/// A started account.
+/// From a start to a stop.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Run {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
     pub(crate) bot: Bot,
-    /// Dropping it stops the monitor.
+    /// Dropping it stops the poller.
     pub(crate) _stop: watch::Sender<()>,
     /// Dead letters that were put back.
     pub(crate) requeue: mpsc::UnboundedSender<Entry>,
 }
 
-impl Slots {
+impl RunningAccounts {
     pub(crate) fn new(events: broadcast::Sender<AccountStatus>) -> Self {
         Self { all: Mutex::default(), events }
     }
 
-    /// The slot of an account that is here.
-    pub(crate) fn of(&self, id: &AccountId) -> Arc<Slot> {
+    /// The running of an account that is here.
+    pub(crate) fn of(&self, id: &AccountId) -> Arc<RunningAccount> {
         let new = || {
-            Arc::new(Slot {
+            Arc::new(RunningAccount {
                 gate: Arc::default(),
-                link: Mutex::default(),
+                run: Mutex::default(),
                 status: StatusCell::new(id.clone(), self.events.clone()),
-                open: Arc::default(),
+                in_flight: Arc::default(),
                 lease: Arc::default(),
                 sends: AccountSends::default(),
             })
@@ -90,22 +90,22 @@ impl Slots {
         self.lock().entry(id.clone()).or_insert_with(new).clone()
     }
 
-    pub(crate) fn get(&self, id: &AccountId) -> Option<Arc<Slot>> {
+    pub(crate) fn get(&self, id: &AccountId) -> Option<Arc<RunningAccount>> {
         self.lock().get(id).cloned()
     }
 
-    pub(crate) fn all(&self) -> Vec<(AccountId, Arc<Slot>)> {
-        self.lock().iter().map(|(id, slot)| (id.clone(), slot.clone())).collect()
+    pub(crate) fn all(&self) -> Vec<(AccountId, Arc<RunningAccount>)> {
+        self.lock().iter().map(|(id, running)| (id.clone(), running.clone())).collect()
     }
 
-    /// The slot of an account, with the sole right to start and end its monitor.
-    pub(crate) async fn enter(&self, id: &AccountId) -> (Arc<Slot>, OwnedMutexGuard<Task>) {
+    /// The running of an account, with the sole right to start and end its poller.
+    pub(crate) async fn enter(&self, id: &AccountId) -> (Arc<RunningAccount>, OwnedMutexGuard<Task>) {
         loop {
-            let slot = self.of(id);
-            let gate = slot.gate.clone().lock_owned().await;
+            let running = self.of(id);
+            let gate = running.gate.clone().lock_owned().await;
             // It may have been logged out meanwhile, and logged in again.
-            if self.get(id).is_some_and(|now| Arc::ptr_eq(&now, &slot)) {
-                return (slot, gate);
+            if self.get(id).is_some_and(|now| Arc::ptr_eq(&now, &running)) {
+                return (running, gate);
             }
         }
     }
@@ -119,19 +119,19 @@ impl Slots {
         &self.events
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Arc<Slot>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Arc<RunningAccount>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Slot {
-    /// Looks at the link of an account that runs.
-    pub(crate) fn link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
+impl RunningAccount {
+    /// Looks at the run of an account that was started and not stopped since.
+    pub(crate) fn run<T>(&self, look: impl FnOnce(&Run) -> T) -> Option<T> {
         self.lock().as_ref().map(look)
     }
 
-    pub(crate) fn begin(&self, link: Link) {
-        *self.lock() = Some(link);
+    pub(crate) fn begin(&self, run: Run) {
+        *self.lock() = Some(run);
     }
 
     /// The lease of an account that runs: what writes for it carry.
@@ -140,7 +140,7 @@ impl Slot {
         self.lease.get().filter(|_| runs)
     }
 
-    /// Stops the monitor, within a second, whatever is in flight.
+    /// Stops the poller, within a second, whatever is in flight.
     pub(crate) async fn stop(&self, backend: &dyn Backend) {
         // Told before it is our turn: a stop of many accounts is one of all of them at once.
         drop(self.lock().take());
@@ -150,12 +150,12 @@ impl Slot {
     /// The same, by whoever holds the gate. A task whose end is not awaited stays there for the next who does.
     pub(crate) async fn end(&self, task: &mut Task, backend: &dyn Backend) {
         drop(self.lock().take());
-        let Some(monitor) = task.as_mut() else { return };
-        if timeout(STOP, &mut *monitor).await.is_err() {
-            tracing::warn!(account = %self.status.get().account, "the monitor did not end in time and was cut off");
-            monitor.abort();
+        let Some(poller) = task.as_mut() else { return };
+        if timeout(STOP, &mut *poller).await.is_err() {
+            tracing::warn!(account = %self.status.get().account, "the poller did not end in time and was cut off");
+            poller.abort();
             // Only an aborted task's own end says that its files are closed.
-            let _ = timeout(CUT_OFF, monitor).await;
+            let _ = timeout(CUT_OFF, poller).await;
         }
         *task = None;
         if timeout(RELEASE, self.lease.release(backend)).await.is_err() {
@@ -163,8 +163,8 @@ impl Slot {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Link>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Run>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

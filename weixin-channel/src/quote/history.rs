@@ -15,13 +15,13 @@ use crate::quote::{Direction, StoredMedia, StoredMessage, reference, resolve};
 
 /// The quotes of a channel.
 #[derive(Debug)]
-pub(crate) struct Quotes {
+pub(crate) struct QuoteHistory {
     backend: Arc<dyn Backend>,
     /// When it was last pruned: that is done for all accounts at once.
     pruned: Mutex<Option<Instant>>,
 }
 
-impl Quotes {
+impl QuoteHistory {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
         Self { backend, pruned: Mutex::default() }
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::account::AccountConfig;
-use crate::builder::ChannelBuilder;
+use crate::channel::builder::ChannelBuilder;
 use crate::conversation::Conversation;
-use crate::delivery::{Deliveries, Delivery};
 use crate::error::Error;
 use crate::inbound::Inbound;
+use crate::inbound::delivery::{Deliveries, Delivery};
 
 /// How often the accounts in the state folder are looked at.
 const RECONCILE: Duration = Duration::from_secs(5);
@@ -117,6 +117,6 @@ where
                 tracing::warn!(%error, "a handled message was not journalled as done");
             }
         }
-        Err(reason) => delivery.fail(reason),
+        Err(reason) => delivery.nack(reason),
     }
 }

@@ -1,4 +1,4 @@
-//! What lives between `init` and `close`: the channel, and what JavaScript holds of it by name.
+//! The session between `init` and `close`: the channel, and what JavaScript holds of it by name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::events::Events;
 use crate::failure::Failure;
 use crate::login::Logins;
 use crate::messages::{
-    AccountRef, AccountStart, Connection, DeliveryFail, DeliveryRef, Event, Init, Message, Probe, QuoteCache,
+    AccountRef, AccountStart, Connection, DeliveryNack, DeliveryRef, Event, Init, Message, Probe, QuoteCache,
     QuotedMessage, Recipient, Status, Typing,
 };
 
@@ -26,7 +26,7 @@ use crate::messages::{
 pub(crate) type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
 
 /// The channel and its state.
-pub(crate) struct Live {
+pub(crate) struct Session {
     pub(crate) channel: Channel,
     pub(crate) logins: Logins,
     debug: Arc<Mutex<DebugMode>>,
@@ -36,7 +36,7 @@ pub(crate) struct Live {
     pub(crate) turns: Mutex<HashMap<(AccountId, String), Turn>>,
 }
 
-impl Live {
+impl Session {
     /// Opens the state folder and begins to send events.
     pub(crate) async fn open(init: &Init, events: Events) -> Result<Self, Failure> {
         // What the official plugin sends where nothing is set.
@@ -132,7 +132,7 @@ impl Live {
         }
     }
 
-    /// Only once the monitor has stopped: while it runs, a dropped delivery counts as a failed attempt.
+    /// Only once the poller has stopped: while it runs, a dropped delivery counts as a failed attempt.
     fn let_go(&self, account: &AccountId) {
         lock(&self.open).retain(|(owner, _), _| owner != account);
         lock(&self.typing).retain(|(owner, _), _| owner != account);
@@ -153,8 +153,8 @@ impl Live {
         self.take(&delivery.account_id, &delivery.delivery_id)?.dismiss().await.map_err(Failure::from)
     }
 
-    pub(crate) fn fail(&self, delivery: DeliveryFail) -> Result<(), Failure> {
-        self.take(&delivery.account_id, &delivery.delivery_id)?.fail(delivery.reason);
+    pub(crate) fn nack(&self, delivery: DeliveryNack) -> Result<(), Failure> {
+        self.take(&delivery.account_id, &delivery.delivery_id)?.nack(delivery.reason);
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! The channel: any number of accounts over one state folder.
 
+mod builder;
+mod handler;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
@@ -10,21 +13,22 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use weixin_media::Remote;
 
+pub use self::builder::ChannelBuilder;
+use self::builder::Settings;
+use crate::access::admission::PairingPolicy;
+use crate::account::running::{Run, RunningAccounts};
+use crate::account::status::{AccountState, AccountStatus};
 use crate::account::{Account, AccountConfig, AccountId};
-use crate::admission::PairingPolicy;
 use crate::backend::{Backend, DeadLetter};
-use crate::builder::{ChannelBuilder, Settings};
-use crate::delivery::Lanes;
 use crate::error::Error;
 use crate::folder::StateDir;
+use crate::inbound::delivery::Lanes;
+use crate::inbound::dispatch::Dispatcher;
+use crate::inbound::poller::Poller;
 use crate::inbound::{ControlWords, InboundPolicy};
-use crate::intake::Intake;
-use crate::monitor::Monitor;
 use crate::outbound::SendPolicy;
-use crate::quotes::Quotes;
-use crate::slot::{Link, Slots};
-use crate::status::{AccountStatus, LinkState};
-use crate::typing::Tickets;
+use crate::outbound::typing::Tickets;
+use crate::quote::history::QuoteHistory;
 
 /// How much is read at once of what waits.
 pub(crate) const PAGE: u32 = 1_000;
@@ -62,9 +66,9 @@ pub(crate) struct Inner {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) lanes: Lanes,
-    pub(crate) quotes: Quotes,
+    pub(crate) quotes: QuoteHistory,
     pub(crate) pairing: PairingPolicy,
-    pub(crate) slots: Slots,
+    pub(crate) running: RunningAccounts,
     pub(crate) remote: OnceLock<Remote>,
     pub(crate) tickets: Tickets,
     /// Accounts that may say `notifystart` at the same time.
@@ -114,63 +118,63 @@ impl Channel {
     /// [`Error::UnknownAccount`], [`Error::Locked`], or if its files or settings are unusable. What the server says is
     /// no error here but a [status](Self::status).
     pub async fn start(&self, id: &AccountId, config: AccountConfig) -> Result<(), Error> {
-        let (slot, mut task) = self.inner.slots.enter(id).await;
+        let (running, mut task) = self.inner.running.enter(id).await;
         let Some(account) = self.backend().account(id).await? else {
-            self.inner.slots.remove(id);
+            self.inner.running.remove(id);
             return Err(Error::UnknownAccount(id.clone()));
         };
-        let same = slot.link(|link| link.account == account && link.config == config);
+        let same = running.run(|run| run.account == account && run.config == config);
         if same == Some(true) && task.as_ref().is_some_and(|task| !task.is_finished()) {
             return Ok(());
         }
-        slot.end(&mut task, self.backend()).await;
+        running.end(&mut task, self.backend()).await;
         let bot = self.bot_for(&account, &config)?;
         // From before it was asked for: the backend's own count begins later.
         let good_until = self.backend().lease_time().map(|time| Instant::now() + time);
-        slot.lease.set(self.backend().acquire(id, &holder()).await?, good_until);
+        running.lease.set(self.backend().acquire(id, &holder()).await?, good_until);
         let (stop, stopped) = watch::channel(());
         let (requeue, requeued) = mpsc::unbounded_channel();
-        let intake = Intake {
+        let dispatcher = Dispatcher {
             account: account.clone(),
             config: config.clone(),
             backend: self.inner.backend.clone(),
             channel: WeakChannel(Arc::downgrade(&self.inner)),
             lanes: self.inner.lanes.clone(),
-            open: slot.open.clone(),
-            lease: slot.lease.clone(),
+            in_flight: running.in_flight.clone(),
+            lease: running.lease.clone(),
         };
-        let monitor = Monitor {
+        let monitor = Poller {
             account: id.clone(),
             bot: bot.clone(),
             backend: self.inner.backend.clone(),
-            lease: slot.lease.clone(),
-            status: slot.status.clone(),
+            lease: running.lease.clone(),
+            status: running.status.clone(),
             control: ControlWords::new(self.inbound_policy()),
             policy: self.inbound_policy().clone(),
-            intake,
+            dispatcher,
             starts: self.inner.starts.clone(),
             requeued,
             stop: stopped,
         };
         *task = Some(tokio::spawn(monitor.run()));
-        slot.begin(Link { account, config, bot, _stop: stop, requeue });
+        running.begin(Run { account, config, bot, _stop: stop, requeue });
         Ok(())
     }
 
     /// Stops an account, within a second, whatever is in flight. Stopping one that does not run is no error. Messages
     /// that are with a handler can still be acknowledged.
     pub async fn stop(&self, id: &AccountId) {
-        if let Some(slot) = self.inner.slots.get(id) {
-            slot.stop(self.backend()).await;
+        if let Some(running) = self.inner.running.get(id) {
+            running.stop(self.backend()).await;
         }
     }
 
     /// Stops all accounts, within a second.
     pub async fn stop_all(&self) {
         let mut stops: JoinSet<()> = JoinSet::new();
-        for (_, slot) in self.inner.slots.all() {
+        for (_, running) in self.inner.running.all() {
             let backend = self.inner.backend.clone();
-            stops.spawn(async move { slot.stop(&*backend).await });
+            stops.spawn(async move { running.stop(&*backend).await });
         }
         stops.join_all().await;
     }
@@ -181,12 +185,12 @@ impl Channel {
     /// # Errors
     /// If a file or the journal cannot be written; what is left is then forgotten by the next try.
     pub async fn logout(&self, id: &AccountId) -> Result<(), Error> {
-        let (slot, mut task) = self.inner.slots.enter(id).await;
-        slot.end(&mut task, self.backend()).await;
-        slot.open.forget();
-        slot.sends.close();
+        let (running, mut task) = self.inner.running.enter(id).await;
+        running.end(&mut task, self.backend()).await;
+        running.in_flight.forget();
+        running.sends.close();
         let forgotten = self.forget(id).await;
-        self.inner.slots.remove(id);
+        self.inner.running.remove(id);
         forgotten
     }
 
@@ -221,9 +225,9 @@ impl Channel {
     pub async fn requeue(&self, id: &AccountId, letter: i64) -> Result<bool, Error> {
         let Some(entry) = self.backend().requeue(id, letter).await? else { return Ok(false) };
         self.update_status(id, |status| status.dead = status.dead.saturating_sub(1));
-        if let Some(slot) = self.inner.slots.get(id) {
+        if let Some(running) = self.inner.running.get(id) {
             // A monitor that has ended leaves it to its successor, which reads the journal.
-            slot.link(|link| link.requeue.send(entry).is_ok());
+            running.run(|run| run.requeue.send(entry).is_ok());
         }
         Ok(true)
     }
@@ -232,14 +236,14 @@ impl Channel {
     /// journal holds.
     #[must_use]
     pub fn status(&self, id: &AccountId) -> AccountStatus {
-        let slot = self.inner.slots.get(id);
-        slot.map_or_else(|| AccountStatus::stopped(id.clone()), |slot| slot.status.get())
+        let running = self.inner.running.get(id);
+        running.map_or_else(|| AccountStatus::stopped(id.clone()), |running| running.status.get())
     }
 
     /// Each change of an account's state from now on.
     #[must_use]
     pub fn status_events(&self) -> broadcast::Receiver<AccountStatus> {
-        self.inner.slots.events().subscribe()
+        self.inner.running.events().subscribe()
     }
 
     /// The bot of an account, running or not.
@@ -272,7 +276,7 @@ impl Channel {
     }
 
     fn running_bot(&self, id: &AccountId) -> Option<(Bot, AccountConfig)> {
-        self.inner.slots.get(id)?.link(|link| (link.bot.clone(), link.config.clone()))
+        self.inner.running.get(id)?.run(|run| (run.bot.clone(), run.config.clone()))
     }
 
     /// A client with the channel's settings and those of an account.
@@ -288,13 +292,13 @@ impl Channel {
         Ok(self.client_for(config)?.bot(credentials)?)
     }
 
-    pub(crate) fn slots(&self) -> &Slots {
-        &self.inner.slots
+    pub(crate) fn running(&self) -> &RunningAccounts {
+        &self.inner.running
     }
 
     pub(crate) fn update_status(&self, id: &AccountId, change: impl FnOnce(&mut AccountStatus)) {
-        if let Some(slot) = self.inner.slots.get(id) {
-            slot.status.update(change);
+        if let Some(running) = self.inner.running.get(id) {
+            running.status.update(change);
         }
     }
 
@@ -314,7 +318,7 @@ impl Channel {
         &self.inner.settings.inbound
     }
 
-    pub(crate) fn quotes(&self) -> &Quotes {
+    pub(crate) fn quotes(&self) -> &QuoteHistory {
         &self.inner.quotes
     }
 
@@ -338,9 +342,9 @@ impl WeakChannel {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.inner.slots.all();
-        let states: Vec<(AccountId, LinkState)> =
-            slots.into_iter().map(|(id, slot)| (id, slot.status.get().state)).collect();
+        let running = self.inner.running.all();
+        let states: Vec<(AccountId, AccountState)> =
+            running.into_iter().map(|(id, running)| (id, running.status.get().state)).collect();
         f.debug_struct("Channel")
             .field("state", &self.inner.state)
             .field("accounts", &states)

@@ -12,11 +12,14 @@
 //!
 //! [field note 27]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-27
 
+pub(crate) mod admission;
+
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ilink_client::UserId;
 
+pub use self::admission::{AllowList, PairingPolicy};
 use crate::account::AccountId;
 
 /// Who may write, by the names that OpenClaw's `dmPolicy` has.

@@ -26,9 +26,9 @@ impl Channel {
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let wanted: Vec<AccountId> = self.accounts().await?.into_iter().map(|account| account.id).collect();
         let known: HashSet<&AccountId> = wanted.iter().collect();
-        for (id, slot) in self.slots().all() {
+        for (id, running) in self.running().all() {
             if !known.contains(&id) {
-                slot.stop(self.backend()).await;
+                running.stop(self.backend()).await;
                 self.retired(&id).await;
             }
         }
@@ -55,8 +55,8 @@ impl Channel {
         if let Err(error) = self.backend().prune(id, &nothing_done, self.now()).await {
             tracing::warn!(account = %id, %error, "the journal of an account that is gone was not pruned");
         }
-        if self.slots().get(id).is_some_and(|slot| slot.open.is_empty()) {
-            self.slots().remove(id);
+        if self.running().get(id).is_some_and(|running| running.in_flight.is_empty()) {
+            self.running().remove(id);
         }
         let unhandled = self.backend().counts(id).await.map_or(0, |counts| counts.pending);
         if unhandled > 0 {

@@ -7,21 +7,21 @@ use std::time::SystemTime;
 use ilink_client::{BotAgent, Client, ClientBuilder};
 use tokio::sync::{Semaphore, broadcast};
 
+use crate::access::admission::PairingPolicy;
 use crate::account::AccountConfig;
-use crate::admission::PairingPolicy;
+use crate::account::running::RunningAccounts;
 use crate::backend::Backend;
 use crate::channel::{Channel, Inner};
-use crate::delivery::{Deliveries, lanes};
 use crate::error::Error;
 use crate::folder::StateDir;
 #[cfg(feature = "sqlite")]
 use crate::folder::{Durability, FolderBackend, FolderOptions};
 use crate::inbound::InboundPolicy;
+use crate::inbound::delivery::{Deliveries, lanes};
 use crate::outbound::SendPolicy;
+use crate::outbound::typing::Tickets;
 use crate::quote::QuoteLimits;
-use crate::quotes::Quotes;
-use crate::slot::Slots;
-use crate::typing::Tickets;
+use crate::quote::history::QuoteHistory;
 
 /// Status events that wait for a listener; one that is slower misses some and can look at the snapshot.
 const EVENTS: usize = 256;
@@ -175,12 +175,12 @@ impl ChannelBuilder {
         let (lanes, deliveries) = lanes();
         let channel = Channel::from_inner(Inner {
             state,
-            quotes: Quotes::new(backend.clone()),
+            quotes: QuoteHistory::new(backend.clone()),
             backend,
             settings,
             lanes,
             pairing: self.pairing,
-            slots: Slots::new(broadcast::channel(EVENTS).0),
+            running: RunningAccounts::new(broadcast::channel(EVENTS).0),
             remote: OnceLock::new(),
             tickets: Tickets::default(),
             starts: Arc::new(Semaphore::new(STARTS)),

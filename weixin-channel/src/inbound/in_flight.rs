@@ -1,4 +1,4 @@
-//! Deliveries that are with handlers, over restarts of their monitor: a turn that outlives a restart is not begun a
+//! Deliveries that are with handlers, over restarts of their poller: a turn that outlives a restart is not begun a
 //! second time beside itself (invariant 2).
 
 use std::collections::BTreeMap;
@@ -12,28 +12,28 @@ use crate::backend::Entry;
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// It is taken care of; where the journal could not be told, that is to be made up for.
-    Done { entry: Entry, journalled: bool },
+    Acked { entry: Entry, journalled: bool },
     /// It is to come again.
-    Failed(Entry, String),
+    Nacked(Entry, String),
 }
 
-/// The open deliveries of one account.
+/// The deliveries of one account that are in flight.
 #[derive(Debug, Default)]
-pub(crate) struct OpenDeliveries(Mutex<State>);
+pub(crate) struct InFlight(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     /// With a flag for control messages.
     entries: BTreeMap<i64, (Entry, bool)>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
-    monitor: Option<mpsc::UnboundedSender<Settled>>,
+    poller: Option<mpsc::UnboundedSender<Settled>>,
 }
 
-impl OpenDeliveries {
-    /// A monitor begins: it hears of every delivery that is settled from now on, and is given those that are open.
-    pub(crate) fn attach(&self, monitor: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
+impl InFlight {
+    /// A poller begins: it hears of every delivery that is settled from now on, and is given those that are in flight.
+    pub(crate) fn attach(&self, poller: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
         let mut state = self.lock();
-        state.monitor = Some(monitor);
+        state.poller = Some(poller);
         state.entries.values().cloned().collect()
     }
 
@@ -57,20 +57,20 @@ impl OpenDeliveries {
     }
 
     /// It is taken care of; the journal knows, or does not.
-    pub(crate) fn done(&self, id: i64, journalled: bool) {
-        self.settle(id, |entry| Settled::Done { entry, journalled });
+    pub(crate) fn acked(&self, id: i64, journalled: bool) {
+        self.settle(id, |entry| Settled::Acked { entry, journalled });
     }
 
     /// It is to come again.
-    pub(crate) fn failed(&self, id: i64, reason: String) {
-        self.settle(id, |entry| Settled::Failed(entry, reason));
+    pub(crate) fn nacked(&self, id: i64, reason: String) {
+        self.settle(id, |entry| Settled::Nacked(entry, reason));
     }
 
     fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
         let mut state = self.lock();
-        if let (Some((entry, _)), Some(monitor)) = (state.entries.remove(&id), &state.monitor) {
-            // A monitor that has ended no longer listens; its successor reads the journal.
-            let _ = monitor.send(what(entry));
+        if let (Some((entry, _)), Some(poller)) = (state.entries.remove(&id), &state.poller) {
+            // A poller that has ended no longer listens; its successor reads the journal.
+            let _ = poller.send(what(entry));
         }
     }
 

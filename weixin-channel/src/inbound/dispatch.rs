@@ -5,30 +5,30 @@ use std::sync::Arc;
 use ilink_client::UserId;
 
 use crate::access::Verdict;
+use crate::account::running::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Backend, Entry, Settlement};
 use crate::channel::{Channel, WeakChannel};
-use crate::delivery::{Delivery, Lanes, Settler};
 use crate::error::Error;
+use crate::inbound::delivery::{Delivery, Lanes, Settler};
+use crate::inbound::in_flight::InFlight;
 use crate::inbound::{Inbound, MediaPolicy};
-use crate::open::OpenDeliveries;
-use crate::slot::LeaseCell;
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
-pub(crate) struct Intake {
+pub(crate) struct Dispatcher {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) channel: WeakChannel,
     pub(crate) lanes: Lanes,
-    pub(crate) open: Arc<OpenDeliveries>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) lease: Arc<LeaseCell>,
 }
 
 /// What became of a message on its way.
 #[derive(Debug)]
-pub(crate) enum Passage {
+pub(crate) enum DispatchOutcome {
     /// A handler has it.
     Delivered,
     /// Nobody is to be given it: it is done.
@@ -43,15 +43,17 @@ pub(crate) enum Passage {
     Lost(Error),
 }
 
-impl Intake {
+impl Dispatcher {
     /// `noted` says that the journal knows already that the message goes to a handler.
-    pub(crate) async fn pass(self, entry: Entry, control: bool, noted: bool) -> Passage {
-        let Some(mut inbound) = Inbound::from_json(&entry.raw) else { return Passage::Unreadable(entry) };
-        let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
+    pub(crate) async fn dispatch(self, entry: Entry, control: bool, noted: bool) -> DispatchOutcome {
+        let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
+            return DispatchOutcome::Unreadable(entry);
+        };
+        let Some(channel) = self.channel.upgrade() else { return DispatchOutcome::Gone };
         match self.admit(&channel, &inbound.from).await {
             Ok(true) => {}
-            Ok(false) => return Passage::Dropped(entry),
-            Err(error) => return Passage::Failed(entry, error.to_string()),
+            Ok(false) => return DispatchOutcome::Dropped(entry),
+            Err(error) => return DispatchOutcome::Failed(entry, error.to_string()),
         }
         let id = self.id();
         channel.quotes().resolve(id, &mut inbound, channel.now()).await;
@@ -60,13 +62,13 @@ impl Intake {
         }
         // A channel that is gone has nobody who could handle a message; one that is kept alive here would never go.
         drop(channel);
-        let Ok(permit) = self.lanes.reserve(control).await else { return Passage::Gone };
-        let Some(channel) = self.channel.upgrade() else { return Passage::Gone };
+        let Ok(permit) = self.lanes.reserve(control).await else { return DispatchOutcome::Gone };
+        let Some(channel) = self.channel.upgrade() else { return DispatchOutcome::Gone };
         // Before it is handed over: another process may have it.
         let lease = self.lease.get();
         if let Some(lease) = lease.as_ref().filter(|_| !noted) {
             match self.backend.settle(lease, &[Settlement::Dispatched(entry.id)]).await {
-                Err(error) if error.is_fenced() => return Passage::Lost(error),
+                Err(error) if error.is_fenced() => return DispatchOutcome::Lost(error),
                 Err(error) => {
                     tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
                 }
@@ -82,14 +84,14 @@ impl Intake {
             channel,
             settler: Some(Settler {
                 backend: self.backend.clone(),
-                open: self.open.clone(),
+                in_flight: self.in_flight.clone(),
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),
             }),
         };
-        self.open.add(entry, control);
+        self.in_flight.add(entry, control);
         permit.send(delivery);
-        Passage::Delivered
+        DispatchOutcome::Delivered
     }
 
     fn id(&self) -> &AccountId {

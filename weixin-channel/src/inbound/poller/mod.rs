@@ -1,27 +1,27 @@
-//! The monitor of one account: polls, journals, gives out, and never waits for a handler.
+//! The poller of one account: polls, journals, gives out, and never waits for a handler.
 
-mod keep;
+mod keeper;
 mod settle;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ilink_client::{Bot, Cursor, LinkState as PollState, UpdateBatch, Updates, UpdatesEvent, UserId};
+use ilink_client::{Bot, Cursor, LinkState, UpdateBatch, Updates, UpdatesEvent, UserId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use self::keep::Keeper;
+use self::keeper::Keeper;
 use crate::account::AccountId;
+use crate::account::running::LeaseCell;
+use crate::account::status::{AccountState, StatusCell};
 use crate::backend::{Backend, Entry, NewEntry};
 use crate::channel::PAGE;
 use crate::error::Error;
+use crate::inbound::dispatch::{DispatchOutcome, Dispatcher};
+use crate::inbound::queue::Queues;
 use crate::inbound::{ControlWords, InboundPolicy, journal_entry};
-use crate::intake::{Intake, Passage};
-use crate::queue::Queues;
-use crate::slot::LeaseCell;
-use crate::status::{LinkState, StatusCell};
 
 /// How long `notifystop` may take, and telling the journal what it was not told before: stopping as a whole is bounded
 /// by a second (invariant 10).
@@ -36,7 +36,7 @@ const PRUNE: Duration = Duration::from_secs(60 * 60);
 /// A message from the future by this much says that our clock is slow, and not only a little off.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 
-pub(crate) struct Monitor {
+pub(crate) struct Poller {
     pub(crate) account: AccountId,
     pub(crate) bot: Bot,
     pub(crate) backend: Arc<dyn Backend>,
@@ -45,7 +45,7 @@ pub(crate) struct Monitor {
     pub(crate) status: StatusCell,
     pub(crate) control: ControlWords,
     pub(crate) policy: InboundPolicy,
-    pub(crate) intake: Intake,
+    pub(crate) dispatcher: Dispatcher,
     /// So many accounts at once say `notifystart`, in all of the channel: else each has a connection for it that the
     /// others, which come a moment later, could have had for their polls.
     pub(crate) starts: Arc<Semaphore>,
@@ -61,21 +61,21 @@ struct Unstored {
     at: Instant,
 }
 
-/// Says so at the end of a monitor, that of one that panics or is cut off too.
+/// Says so at the end of a poller, that of one that panics or is cut off too.
 struct Stopped(StatusCell);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        self.0.update(|status| status.state = LinkState::Stopped);
+        self.0.update(|status| status.state = AccountState::Stopped);
     }
 }
 
-/// What the loop of a monitor goes through.
+/// What the loop of a poller goes through.
 #[derive(Default)]
 struct Work {
     queues: Queues,
     /// Messages on their way to a handler.
-    passages: JoinSet<Passage>,
+    dispatches: JoinSet<DispatchOutcome>,
     /// Those about to be on it that the journal knows as such since they came.
     noted: HashSet<i64>,
     /// The same, for one that panics on its way.
@@ -84,18 +84,18 @@ struct Work {
     /// The last batch could not be written: the link is not what holds it up.
     store_failed: bool,
     /// Messages that are done, which the journal could not be told, and when that is tried again.
-    undone: Vec<i64>,
-    undone_at: Option<Instant>,
+    unwritten_acks: Vec<i64>,
+    write_acks_at: Option<Instant>,
     /// What the journal has.
     cursor: Cursor,
     /// Counts what has come, for messages that say nothing of themselves.
     arrivals: u64,
 }
 
-impl Monitor {
+impl Poller {
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self) {
-        self.status.update(|status| status.state = LinkState::Starting);
+        self.status.update(|status| status.state = AccountState::Starting);
         let _stopped = Stopped(self.status.clone());
         let mut work = Work::default();
         let (backend, lease) = (self.backend.clone(), self.lease.clone());
@@ -109,15 +109,15 @@ impl Monitor {
             self.status.update(|status| status.last_error = Some(error.to_string()));
             // Whoever has the account gives its messages to handlers of its own.
             self.lease.lose();
-            self.intake.open.forget();
+            self.dispatcher.in_flight.forget();
         }
         // To their ends: a message that is handed over later would be unknown to whoever comes after us.
-        work.passages.shutdown().await;
+        work.dispatches.shutdown().await;
         // Neither the server nor the journal holds up a stop; and who has the account now would not want it.
         if lost.is_none() {
             let _ = tokio::join!(
                 timeout(STOP_NOTICE, self.bot.notify_stop().into_future()),
-                timeout(STOP_NOTICE, self.write_done(&mut work)),
+                timeout(STOP_NOTICE, self.write_acks(&mut work)),
             );
         }
         self.lease.release(&*self.backend).await;
@@ -130,9 +130,9 @@ impl Monitor {
             if error.is_fenced() {
                 return Some(error);
             }
-            tracing::error!(account = %self.account, %error, "the monitor cannot begin yet");
+            tracing::error!(account = %self.account, %error, "the poller cannot begin yet");
             self.status.update(|status| {
-                status.state = LinkState::Backoff;
+                status.state = AccountState::Backoff;
                 status.last_error = Some(error.to_string());
             });
             if timeout(self.policy.retry_delay, told(&mut stop)).await.is_ok() {
@@ -147,8 +147,8 @@ impl Monitor {
         *work = Work::default();
         work.cursor = self.backend.cursor(&self.account).await?.unwrap_or_default();
         // Before the journal is read: what is settled meanwhile is then heard of, or found done.
-        let (monitor, mut settled) = mpsc::unbounded_channel();
-        let open = self.intake.open.attach(monitor);
+        let (poller, mut settled) = mpsc::unbounded_channel();
+        let open = self.dispatcher.in_flight.attach(poller);
         for (entry, control) in &open {
             work.queues.push_in_flight(entry, *control);
         }
@@ -172,22 +172,23 @@ impl Monitor {
         loop {
             while let Some((entry, control)) = work.queues.pop(self.policy.max_in_flight) {
                 let noted = work.noted.remove(&entry.id);
-                let passage = self.intake.clone().pass(entry.clone(), control, noted);
-                work.on_their_way.insert(work.passages.spawn(passage).id(), entry);
+                let outcome = self.dispatcher.clone().dispatch(entry.clone(), control, noted);
+                work.on_their_way.insert(work.dispatches.spawn(outcome).id(), entry);
             }
             let far = Instant::now() + Duration::from_secs(3600);
             let retry_at = work.queues.next_retry().unwrap_or(far);
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
-            let done_at = work.undone_at.unwrap_or(far);
-            let may_poll = noticed && work.unstored.is_none() && work.queues.open() < self.policy.max_open;
+            let acks_at = work.write_acks_at.unwrap_or(far);
+            let may_poll =
+                noticed && work.unstored.is_none() && work.queues.pending() < self.policy.max_pending;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = &mut notice, if !noticed => noticed = true,
                 Some(what) = settled.recv() => self.on_settled(work, what).await,
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
-                Some(ended) = work.passages.join_next_with_id() => {
+                Some(ended) = work.dispatches.join_next_with_id() => {
                     // The channel is gone: so is everybody who could handle a message.
-                    if !self.on_passage(work, ended).await? {
+                    if !self.on_dispatched(work, ended).await? {
                         return Ok(());
                     }
                 }
@@ -197,7 +198,7 @@ impl Monitor {
                         self.store(cursor, entries, work).await?;
                     }
                 }
-                () = sleep_until(done_at) => self.write_done(work).await,
+                () = sleep_until(acks_at) => self.write_acks(work).await,
                 () = sleep_until(prune_at) => {
                     prune_at = Instant::now() + PRUNE;
                     self.prune().await;
@@ -208,7 +209,7 @@ impl Monitor {
                     _ => {}
                 }
             }
-            self.status.update(|status| status.pending = work.queues.open());
+            self.status.update(|status| status.pending = work.queues.pending());
         }
     }
 
@@ -228,7 +229,7 @@ impl Monitor {
             let _turn = starts.acquire().await;
             match timeout(START_NOTICE, bot.notify_start().into_future()).await {
                 Ok(Ok(())) => {
-                    status.update(|status| (status.state, status.last_error) = (LinkState::Online, None));
+                    status.update(|status| (status.state, status.last_error) = (AccountState::Online, None));
                 }
                 Ok(Err(error)) => tracing::debug!(%account, %error, "notifystart failed; polling goes on"),
                 Err(_) => tracing::debug!(%account, "notifystart was not answered in time; polling goes on"),
@@ -278,7 +279,7 @@ impl Monitor {
             Ok(fresh) => {
                 if std::mem::take(&mut work.store_failed) {
                     self.status.update(|status| {
-                        (status.state, status.last_error) = (LinkState::Online, None);
+                        (status.state, status.last_error) = (AccountState::Online, None);
                     });
                 }
                 work.cursor = cursor;
@@ -301,7 +302,7 @@ impl Monitor {
             Err(error) => {
                 tracing::error!(account = %self.account, %error, "a batch waits to be journalled");
                 self.status.update(|status| {
-                    status.state = LinkState::Backoff;
+                    status.state = AccountState::Backoff;
                     status.last_error = Some(error.to_string());
                 });
                 work.store_failed = true;
@@ -317,7 +318,7 @@ impl Monitor {
         if self.status.get().outbox == 0 {
             return;
         }
-        let Some(channel) = self.intake.channel.upgrade() else { return };
+        let Some(channel) = self.dispatcher.channel.upgrade() else { return };
         let account = self.account.clone();
         tokio::spawn(async move {
             if let Err(error) = channel.flush_outbox(&account, &users).await {
@@ -330,7 +331,8 @@ impl Monitor {
         let counts = self.backend.counts(&self.account).await.unwrap_or_default();
         let health = self.backend.health(&self.account).await.unwrap_or_default();
         self.status.update(|status| {
-            (status.pending, status.dead, status.outbox) = (work.queues.open(), counts.dead, counts.outbox);
+            (status.pending, status.dead, status.outbox) =
+                (work.queues.pending(), counts.dead, counts.outbox);
             status.suppressed_since = health.suppressed_since;
         });
     }
@@ -344,7 +346,7 @@ impl Monitor {
         }
         // For nobody: only what has waited too long goes.
         self.flush_outbox(Vec::new());
-        if let Some(channel) = self.intake.channel.upgrade() {
+        if let Some(channel) = self.dispatcher.channel.upgrade() {
             channel.quotes().prune(now, PRUNE / 2).await;
         }
     }
@@ -353,12 +355,12 @@ impl Monitor {
         self.bot.client().now()
     }
 
-    fn on_state(&self, state: PollState) {
+    fn on_state(&self, state: LinkState) {
         let (state, error) = match state {
-            PollState::Online => (LinkState::Online, None),
-            PollState::Backoff { error, .. } => (LinkState::Backoff, Some(error)),
-            PollState::Stale { error, .. } => (LinkState::Stale, Some(error)),
-            PollState::NeedsLogin { error, .. } => (LinkState::NeedsLogin, Some(error)),
+            LinkState::Online => (AccountState::Online, None),
+            LinkState::Backoff { error, .. } => (AccountState::Backoff, Some(error)),
+            LinkState::Stale { error, .. } => (AccountState::Stale, Some(error)),
+            LinkState::NeedsLogin { error, .. } => (AccountState::NeedsLogin, Some(error)),
             other => {
                 tracing::info!(account = %self.account, ?other, "the link was adapted");
                 return;
