@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         ["fleet", rest @ ..] => fleet::run(rest),
         #[cfg(feature = "postgres")]
         ["fleet-child", simulator, database, name, log] => fleet_child::run(simulator, database, name, log),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults | fleet [--short] \
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] [--messages N] | idle | faults | fleet [--short] \
                   [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
             .into()),
     };

@@ -8,26 +8,25 @@ use weixin_channel::{Conversation, Deliveries, Delivery, Inbound};
 use crate::feed::{Fed, Feed, message};
 use crate::{Outcome, option, start};
 
-const MESSAGES: usize = 50_000;
-
 /// Messages in one answer.
 const BATCH: usize = 100;
 
 pub(crate) fn run(args: &[&str]) -> Outcome {
     let slow = Duration::from_secs(option(args, "--slow-seconds", 60)?);
+    let messages = usize::try_from(option(args, "--messages", 50_000)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!(
-        "{MESSAGES} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement, one at a time:"
+        "{messages} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement, one at a time:"
     );
     for peers in [1, 100, 10_000] {
-        runtime.block_on(throughput(peers))?;
+        runtime.block_on(throughput(messages, peers))?;
     }
     println!("\nthe same with a handler for each user, as `Deliveries::handle` runs them:");
     for peers in [1, 100, 10_000] {
-        runtime.block_on(handlers(peers))?;
+        runtime.block_on(handlers(messages, peers))?;
     }
     println!("\nthe same answers, polled and read by the client alone, without a channel:");
-    runtime.block_on(client_alone())?;
+    runtime.block_on(client_alone(messages))?;
     println!("\nadded latency, from the poll's answer to the handler, 1,000 messages one by one:");
     runtime.block_on(latency(Duration::ZERO))?;
     if !slow.is_zero() {
@@ -38,65 +37,65 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
 }
 
 /// Fills the feed; when that began.
-fn fill(feed: &Feed, peers: usize) -> Instant {
+fn fill(feed: &Feed, messages: usize, peers: usize) -> Instant {
     let begin = Instant::now();
-    for first in (0..MESSAGES).step_by(BATCH) {
+    for first in (0..messages).step_by(BATCH) {
         let batch: Vec<String> = (first..first + BATCH).map(|n| message(n, n % peers)).collect();
         feed.push(&batch);
     }
     begin
 }
 
-fn print_rate(peers: usize, begin: Instant) {
-    let rate = MESSAGES as f64 / begin.elapsed().as_secs_f64();
+fn print_rate(messages: usize, peers: usize, begin: Instant) {
+    let rate = messages as f64 / begin.elapsed().as_secs_f64();
     println!("{peers:>7} peers  {rate:>9.0} messages/s");
 }
 
-async fn throughput(peers: usize) -> Outcome {
+async fn throughput(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
     let (fed, mut deliveries) = Fed::new(&feed).await?;
     fed.start().await?;
-    let begin = fill(&feed, peers);
-    for _ in 0..MESSAGES {
+    let begin = fill(&feed, messages, peers);
+    for _ in 0..messages {
         next(&mut deliveries).await?.ack().await?;
     }
-    print_rate(peers, begin);
+    print_rate(messages, peers, begin);
     fed.channel.stop_all().await;
     Ok(())
 }
 
 /// The handler itself does nothing.
-async fn handlers(peers: usize) -> Outcome {
+async fn handlers(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
     let (fed, deliveries) = Fed::new(&feed).await?;
     fed.start().await?;
-    let begin = fill(&feed, peers);
+    let begin = fill(&feed, messages, peers);
     let handler = async |_: Inbound, _: Conversation| Ok::<(), &str>(());
     // The last poll is made once the last answer is in the journal; what is open then is handled in a moment.
     let mut polls = feed.polls();
     let handling = tokio::spawn(deliveries.handle(handler));
-    polls.wait_for(|polls| *polls > MESSAGES / BATCH).await?;
+    polls.wait_for(|polls| *polls > messages.div_ceil(BATCH)).await?;
     while fed.channel.status(&fed.account).pending > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    print_rate(peers, begin);
+    print_rate(messages, peers, begin);
     fed.channel.stop_all().await;
     handling.abort();
     Ok(())
 }
 
 /// What no channel can do better.
-async fn client_alone() -> Outcome {
+async fn client_alone(messages: usize) -> Outcome {
     let feed = Feed::default();
-    let begin = fill(&feed, 100);
+    let begin = fill(&feed, messages, 100);
     let mut updates = feed.bot()?.updates(Cursor::default());
-    let mut messages = 0;
-    while messages < MESSAGES {
+    let mut seen = 0;
+    while seen < messages {
         if let UpdatesEvent::Batch(batch) = updates.next().await {
-            messages += batch.messages.iter().filter(|update| update.message().is_some()).count();
+            seen += batch.messages.iter().filter(|update| update.message().is_some()).count();
         }
     }
-    print_rate(100, begin);
+    print_rate(messages, 100, begin);
     Ok(())
 }
 

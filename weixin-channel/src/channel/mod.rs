@@ -25,6 +25,7 @@ use crate::folder::StateDir;
 use crate::inbound::delivery::Lanes;
 use crate::inbound::dispatch::Dispatcher;
 use crate::inbound::poller::Poller;
+use crate::inbound::settlements::Settlements;
 use crate::inbound::{ControlWords, InboundPolicy};
 use crate::outbound::SendPolicy;
 use crate::outbound::typing::Tickets;
@@ -137,7 +138,7 @@ impl Channel {
         let dispatcher = Dispatcher {
             account: account.clone(),
             config: config.clone(),
-            backend: self.inner.backend.clone(),
+            settlements: Settlements::new(self.inner.backend.clone()),
             channel: WeakChannel(Arc::downgrade(&self.inner)),
             lanes: self.inner.lanes.clone(),
             in_flight: running.in_flight.clone(),

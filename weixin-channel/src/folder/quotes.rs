@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ilink_client::{MessageId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -29,11 +28,25 @@ const GATHER: Duration = Duration::from_millis(50);
 /// The store, behind its thread. Whatever was asked before is seen by what is asked later.
 #[derive(Debug)]
 pub(super) struct QuoteThread {
-    jobs: Sender<(Job, OwnedSemaphorePermit)>,
+    queue: Arc<Queue>,
     room: Arc<Semaphore>,
     /// Where the files of accounts lie.
     media: PathBuf,
     paused_clock: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    ready: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    jobs: Vec<(Job, OwnedSemaphorePermit)>,
+    /// Somebody waits for an answer.
+    asked: bool,
+    closed: bool,
 }
 
 enum Job {
@@ -50,12 +63,13 @@ impl QuoteThread {
         let start = || {
             let store = QuoteStore::open(state, limits)?;
             let media = store.media_root().to_owned();
-            let (jobs, waiting) = mpsc::channel();
+            let queue = Arc::new(Queue::default());
+            let jobs = queue.clone();
             std::thread::Builder::new()
                 .name("weixin-quotes".to_owned())
-                .spawn(move || serve(&store, &waiting))
+                .spawn(move || serve(&store, &jobs))
                 .map_err(Error::state(state.root(), "start a thread for"))?;
-            Ok(Self { jobs, room: Arc::new(Semaphore::new(WAITING)), media, paused_clock })
+            Ok(Self { queue, room: Arc::new(Semaphore::new(WAITING)), media, paused_clock })
         };
         start()
             .inspect_err(|error: &Error| {
@@ -70,7 +84,8 @@ impl QuoteThread {
 
     async fn push(&self, job: Job) -> Result<(), Error> {
         let room = self.room.clone().acquire_owned().await.map_err(|_| gone())?;
-        self.jobs.send((job, room)).map_err(|_| gone())
+        self.queue.push(job, room);
+        Ok(())
     }
 
     async fn ask<T: Send + 'static>(
@@ -88,41 +103,70 @@ impl QuoteThread {
     }
 }
 
-/// Works until nobody is left who could ask.
-fn serve(store: &QuoteStore, jobs: &Receiver<(Job, OwnedSemaphorePermit)>) {
-    let mut records = Vec::new();
-    // Held until they are written.
-    let mut rooms = Vec::new();
-    let mut due = Instant::now();
-    loop {
-        let next = match records.is_empty() {
-            true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => jobs.recv_timeout(due.saturating_duration_since(Instant::now())),
-        };
-        let (ask, is_last) = match next {
-            Ok((Job::Record(record), room)) => {
-                if records.is_empty() {
-                    due = Instant::now() + GATHER;
-                }
-                records.push(record);
-                rooms.push(room);
-                if records.len() < GROUP {
-                    continue;
-                }
-                (None, false)
+impl Drop for QuoteThread {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.ready.notify_one();
+    }
+}
+
+impl Queue {
+    fn push(&self, job: Job, room: OwnedSemaphorePermit) {
+        let mut waiting = self.lock();
+        let is_first = waiting.jobs.is_empty();
+        waiting.asked |= matches!(job, Job::Ask(_));
+        waiting.jobs.push((job, room));
+        // Else the thread need not wake: it looks by itself before long.
+        if is_first || waiting.is_urgent() {
+            self.ready.notify_one();
+        }
+    }
+
+    /// What is to be done next, in the order in which it came; `None` once nobody is left who could ask.
+    fn take(&self) -> Option<Vec<(Job, OwnedSemaphorePermit)>> {
+        let mut waiting = self.lock();
+        while !waiting.is_urgent() {
+            if waiting.jobs.is_empty() {
+                waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
-            Ok((Job::Ask(ask), room)) => (Some((ask, room)), false),
-            Err(RecvTimeoutError::Timeout) => (None, false),
-            Err(RecvTimeoutError::Disconnected) => (None, true),
-        };
+            let waited = self.ready.wait_timeout(waiting, GATHER);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            waiting = guard;
+            if timeout.timed_out() {
+                break;
+            }
+        }
+        waiting.asked = false;
+        let jobs = std::mem::take(&mut waiting.jobs);
+        (!jobs.is_empty()).then_some(jobs)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_urgent(&self) -> bool {
+        self.asked || self.closed || self.jobs.len() >= GROUP
+    }
+}
+
+/// Works until nobody is left who could ask.
+fn serve(store: &QuoteStore, queue: &Queue) {
+    let mut records = Vec::new();
+    while let Some(jobs) = queue.take() {
+        for (job, _room) in jobs {
+            match job {
+                Job::Record(record) => records.push(record),
+                Job::Ask(ask) => {
+                    record(store, &mut records);
+                    ask(store);
+                }
+            }
+        }
         record(store, &mut records);
-        rooms.clear();
-        if let Some((ask, _room)) = ask {
-            ask(store);
-        }
-        if is_last {
-            return;
-        }
     }
 }
 

@@ -8,12 +8,13 @@ use tokio::sync::mpsc::error::SendError;
 
 use crate::account::AccountId;
 use crate::account::running::LeaseCell;
-use crate::backend::{Backend, Settlement, StoreError};
+use crate::backend::{Settlement, StoreError};
 use crate::channel::Channel;
 use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::inbound::Inbound;
 use crate::inbound::in_flight::InFlight;
+use crate::inbound::settlements::Settlements;
 use crate::outbound::{Reply, SendReport};
 
 /// A message that waits for its acknowledgement.
@@ -40,7 +41,7 @@ pub struct Delivery {
 
 /// The way back: the journal, and the monitor if there is one.
 pub(crate) struct Settler {
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) settlements: Arc<Settlements>,
     pub(crate) in_flight: Arc<InFlight>,
     /// The latest of this process: a restart of the account goes on with its deliveries.
     pub(crate) lease: Arc<LeaseCell>,
@@ -90,7 +91,7 @@ impl Delivery {
             self.settler = None;
             return Ok(());
         };
-        let result = settler.backend.settle(&lease, &[Settlement::Acked(self.id)]).await;
+        let result = settler.settlements.settle(lease, Settlement::Acked(self.id)).await;
         settler.in_flight.acked(self.id, result.is_ok());
         // Not before: one that is not waited for to its end is given back.
         self.settler = None;

@@ -7,11 +7,12 @@ use ilink_client::UserId;
 use crate::access::Verdict;
 use crate::account::running::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
-use crate::backend::{Backend, Entry, Settlement};
+use crate::backend::{Entry, Settlement};
 use crate::channel::{Channel, WeakChannel};
 use crate::error::Error;
 use crate::inbound::delivery::{Delivery, Lanes, Settler};
 use crate::inbound::in_flight::InFlight;
+use crate::inbound::settlements::Settlements;
 use crate::inbound::{Inbound, MediaPolicy};
 
 /// What it takes to hand over messages of one account.
@@ -19,7 +20,7 @@ use crate::inbound::{Inbound, MediaPolicy};
 pub(crate) struct Dispatcher {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) settlements: Arc<Settlements>,
     pub(crate) channel: WeakChannel,
     pub(crate) lanes: Lanes,
     pub(crate) in_flight: Arc<InFlight>,
@@ -66,8 +67,8 @@ impl Dispatcher {
         let Some(channel) = self.channel.upgrade() else { return DispatchOutcome::Gone };
         // Before it is handed over: another process may have it.
         let lease = self.lease.get();
-        if let Some(lease) = lease.as_ref().filter(|_| !noted) {
-            match self.backend.settle(lease, &[Settlement::Dispatched(entry.id)]).await {
+        if let Some(lease) = lease.clone().filter(|_| !noted) {
+            match self.settlements.settle(lease, Settlement::Dispatched(entry.id)).await {
                 Err(error) if error.is_fenced() => return DispatchOutcome::Lost(error),
                 Err(error) => {
                     tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
@@ -83,7 +84,7 @@ impl Dispatcher {
             redelivered: entry.dispatched,
             channel,
             settler: Some(Settler {
-                backend: self.backend.clone(),
+                settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),

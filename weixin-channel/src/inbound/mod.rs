@@ -8,6 +8,7 @@ mod media;
 mod policy;
 pub(crate) mod poller;
 mod queue;
+pub(crate) mod settlements;
 
 use std::path::PathBuf;
 

@@ -76,10 +76,10 @@ struct Work {
     queues: Queues,
     /// Messages on their way to a handler.
     dispatches: JoinSet<DispatchOutcome>,
-    /// Those about to be on it that the journal knows as such since they came.
-    noted: HashSet<i64>,
     /// The same, for one that panics on its way.
     on_their_way: HashMap<task::Id, Entry>,
+    /// Messages about to be on it that the journal knows as such since they came.
+    noted: HashSet<i64>,
     unstored: Option<Unstored>,
     /// The last batch could not be written: the link is not what holds it up.
     store_failed: bool,
