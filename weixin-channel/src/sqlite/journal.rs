@@ -176,6 +176,11 @@ pub(crate) fn prune(
         let oldest = now.checked_sub(age).map_or(0, millis);
         let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND received_ms < ?3";
         gone += db.execute(sql, params![account.as_str(), state, oldest])?;
+        // An index alone says whether there are more rows than that at all.
+        let sql = "SELECT 1 FROM journal WHERE account = ?1 ORDER BY received_ms LIMIT 1 OFFSET ?2";
+        if !db.prepare_cached(sql)?.exists(params![account.as_str(), rows])? {
+            continue;
+        }
         let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND id <=
                    (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
         gone += db.execute(sql, params![account.as_str(), state, rows])?;
