@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// How long the thread stays awake with nothing to do: who has just got an answer often asks again at once, and to wake
+/// a thread takes about as long.
+const LINGER: Duration = Duration::from_micros(50);
+
 /// A database file with the thread that owns its connection. The thread ends once this is dropped and what was asked
 /// before has been done; nobody waits for it.
 #[derive(Debug)]
@@ -174,6 +178,12 @@ impl Queue {
     }
 }
 
+impl State {
+    fn is_idle(&self) -> bool {
+        self.reads.is_empty() && self.writes.is_empty() && !self.closed
+    }
+}
+
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
@@ -207,6 +217,10 @@ impl Owner {
 
     /// Waits for something to do; false once nobody is left who could ask for anything.
     fn wait(&mut self) -> bool {
+        let begin = Instant::now();
+        while self.queue.lock().is_idle() && begin.elapsed() < LINGER {
+            std::thread::yield_now();
+        }
         let mut state = self.queue.lock();
         loop {
             if !state.reads.is_empty() || !state.writes.is_empty() {
