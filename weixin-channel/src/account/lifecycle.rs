@@ -16,6 +16,7 @@ use crate::inbound::delivery::Lanes;
 use crate::inbound::dispatch::Dispatcher;
 use crate::inbound::policy::ControlWords;
 use crate::inbound::poller::Poller;
+use crate::inbound::settlements::Settlements;
 
 /// See [`Channel::start`](crate::Channel::start).
 pub(crate) async fn start(
@@ -43,7 +44,7 @@ pub(crate) async fn start(
     let dispatcher = Dispatcher {
         account: account.clone(),
         config: config.clone(),
-        backend: core.backend.clone(),
+        settlements: Settlements::new(core.backend.clone()),
         core: Arc::downgrade(core),
         lanes: lanes.clone(),
         in_flight: running.in_flight.clone(),

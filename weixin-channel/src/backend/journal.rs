@@ -122,6 +122,8 @@ pub struct NewEntry {
     pub dead: Option<String>,
     /// To answer with from now on.
     pub context_token: Option<ContextToken>,
+    /// It goes to a handler at once: noted as by [`Settlement::Dispatched`], but with the write that brings it.
+    pub dispatched: bool,
 }
 
 impl NewEntry {
@@ -135,6 +137,7 @@ impl NewEntry {
             written: None,
             dead: None,
             context_token: None,
+            dispatched: false,
         }
     }
 }
@@ -160,7 +163,7 @@ pub struct Entry {
     pub raw: String,
     /// How many times it was given to a handler and failed.
     pub attempts: u32,
-    /// A handler has had it before: in this process, or in one that has ended since.
+    /// The journal knows it as on its way to a handler: in this process, or in one that has ended since.
     pub dispatched: bool,
 }
 

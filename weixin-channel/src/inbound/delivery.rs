@@ -8,13 +8,14 @@ use tokio::sync::mpsc::error::SendError;
 
 use crate::account::AccountId;
 use crate::account::running::LeaseCell;
-use crate::backend::{Backend, Settlement, StoreError};
+use crate::backend::{Settlement, StoreError};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
 use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
+use crate::inbound::settlements::Settlements;
 use crate::outbound::reply::Reply;
 use crate::outbound::send::SendReport;
 
@@ -33,7 +34,8 @@ pub struct Delivery {
     /// It did not wait for its user's turn: another message of theirs may be with a handler
     /// ([`InboundPolicy::control`](crate::InboundPolicy::control)).
     pub control: bool,
-    /// A handler had it before and did not acknowledge it, in this process or in one that has ended since.
+    /// It was on its way to a handler before and was not acknowledged, in this process or in one that has ended since: a
+    /// handler may have had it.
     pub redelivered: bool,
     pub(crate) core: Arc<Core>,
     pub(crate) settler: Option<Settler>,
@@ -41,7 +43,7 @@ pub struct Delivery {
 
 /// The way back: the journal, and the poller if there is one.
 pub(crate) struct Settler {
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) settlements: Arc<Settlements>,
     pub(crate) in_flight: Arc<InFlight>,
     /// The latest of this process: a restart of the account goes on with its deliveries.
     pub(crate) lease: Arc<LeaseCell>,
@@ -91,7 +93,7 @@ impl Delivery {
             self.settler = None;
             return Ok(());
         };
-        let result = settler.backend.settle(&lease, &[Settlement::Acked(self.id)]).await;
+        let result = settler.settlements.settle(lease, Settlement::Acked(self.id)).await;
         settler.in_flight.acked(self.id, result.is_ok());
         // Not before: one that is not waited for to its end is given back.
         self.settler = None;

@@ -8,7 +8,7 @@ use crate::access::admission;
 use crate::access::policy::Verdict;
 use crate::account::running::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
-use crate::backend::{Backend, Entry, Settlement};
+use crate::backend::{Entry, Settlement};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
@@ -17,13 +17,14 @@ use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
 use crate::inbound::policy::MediaPolicy;
+use crate::inbound::settlements::Settlements;
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) settlements: Arc<Settlements>,
     /// Not kept alive by an account that runs.
     pub(crate) core: Weak<Core>,
     pub(crate) lanes: Lanes,
@@ -49,7 +50,8 @@ pub(crate) enum DispatchOutcome {
 }
 
 impl Dispatcher {
-    pub(crate) async fn dispatch(self, entry: Entry, control: bool) -> DispatchOutcome {
+    /// `noted` says that the journal knows already that the message goes to a handler.
+    pub(crate) async fn dispatch(self, entry: Entry, control: bool, noted: bool) -> DispatchOutcome {
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
             return DispatchOutcome::Unreadable(entry);
         };
@@ -70,8 +72,8 @@ impl Dispatcher {
         let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
         // Before it is handed over: another process may have it.
         let lease = self.lease.get();
-        if let Some(lease) = &lease {
-            match self.backend.settle(lease, &[Settlement::Dispatched(entry.id)]).await {
+        if let Some(lease) = lease.clone().filter(|_| !noted) {
+            match self.settlements.settle(lease, Settlement::Dispatched(entry.id)).await {
                 Err(error) if error.is_fenced() => return DispatchOutcome::Lost(error),
                 Err(error) => {
                     tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
@@ -87,7 +89,7 @@ impl Dispatcher {
             redelivered: entry.dispatched,
             core,
             settler: Some(Settler {
-                backend: self.backend.clone(),
+                settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),

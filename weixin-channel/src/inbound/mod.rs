@@ -10,3 +10,4 @@ pub(crate) mod message;
 pub(crate) mod policy;
 pub(crate) mod poller;
 mod queue;
+pub(crate) mod settlements;

@@ -50,6 +50,18 @@ impl Queues {
         peer.waiting.push_back(entry);
     }
 
+    /// Which of these users' messages, if they came now and in this order, would go at once, with at most `limit` at once.
+    pub(crate) fn going<'a>(&self, users: impl Iterator<Item = &'a UserId>, limit: usize) -> Vec<bool> {
+        let mut free = limit.saturating_sub(self.in_flight + self.ready.len());
+        let mut first = HashSet::new();
+        let goes = |user| {
+            let goes = free > 0 && !self.peers.contains_key(user) && first.insert(user);
+            free -= usize::from(goes);
+            goes
+        };
+        users.map(goes).collect()
+    }
+
     /// Adds a message that does not wait: neither for its peer's turn, nor for a free handler.
     pub(crate) fn push_control(&mut self, entry: Entry) {
         if self.open.insert(entry.id) {
@@ -169,6 +181,20 @@ mod tests {
         queues.push(entry(5, "b"));
         assert_eq!(pop(&mut queues), Some(5));
         assert_eq!((queues.pending(), queues.in_flight), (3, 2));
+    }
+
+    #[test]
+    fn what_goes_at_once_is_what_is_popped() {
+        let mut queues = Queues::default();
+        queues.push(entry(1, "a"));
+        assert_eq!(pop(&mut queues), Some(1));
+        let users = ["a", "b", "b", "c", "d"].map(UserId::from);
+        assert_eq!(queues.going(users.iter(), 3), [false, true, false, true, false]);
+        for (id, user) in (2..).zip(users) {
+            queues.push(Entry::new(id, user, String::new()));
+        }
+        let popped: Vec<i64> = std::iter::from_fn(|| queues.pop(3).map(|(entry, _)| entry.id)).collect();
+        assert_eq!(popped, [3, 5]);
     }
 
     #[test]

@@ -68,6 +68,11 @@ pub(super) async fn settling<B: Backend>(lab: Lab<B>) {
     let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
     let flags: Vec<bool> = pending.iter().map(|entry| entry.dispatched).collect();
     assert_eq!(flags, [true, false, false], "a message that a handler had is known as such");
+    let going = [NewEntry { dispatched: true, ..entry("4", "v") }];
+    let fresh = lab.backend.ingest(&lab.lease, &Cursor::from("c2"), &going, lab.now).await.expect("ingest");
+    assert!(fresh[0].dispatched, "and so is one that goes to a handler as soon as it is here");
+    assert_eq!(lab.backend.pending(&lab.a, ids[2], 100).await.expect("pending"), fresh);
+    lab.settle(&[Settlement::Acked(fresh[0].id)]).await.expect("done");
     for _ in 0..2 {
         lab.settle(&[Settlement::Acked(ids[0])]).await.expect("done, twice");
     }

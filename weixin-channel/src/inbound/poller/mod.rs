@@ -2,25 +2,26 @@
 
 mod keeper;
 mod settle;
+mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ilink_client::{Bot, Cursor, LinkState, UpdateBatch, Updates, UpdatesEvent, UserId};
+use ilink_client::{Bot, Cursor, LinkState, Updates, UpdatesEvent, UserId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keeper::Keeper;
+use self::store::{Storing, Unstored, stored};
 use crate::account::AccountId;
 use crate::account::running::LeaseCell;
 use crate::account::status::{AccountState, StatusCell};
-use crate::backend::{Backend, Entry, NewEntry};
+use crate::backend::{Backend, Entry};
 use crate::core::PAGE;
 use crate::error::Error;
 use crate::inbound::dispatch::{DispatchOutcome, Dispatcher};
-use crate::inbound::identity::journal_entry;
 use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
 use crate::outbound::outbox;
@@ -32,11 +33,11 @@ const STOP_NOTICE: Duration = Duration::from_millis(500);
 /// How long `notifystart` may take. The first poll waits for it, so that it can have the same connection.
 const START_NOTICE: Duration = Duration::from_secs(3);
 
+/// So many settled messages are taken in without a turn of the loop for each.
+const TOGETHER: usize = 256;
+
 /// How often the journal is pruned.
 const PRUNE: Duration = Duration::from_secs(60 * 60);
-
-/// A message from the future by this much says that our clock is slow, and not only a little off.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Poller {
     pub(crate) account: AccountId,
@@ -56,13 +57,6 @@ pub(crate) struct Poller {
     pub(crate) stop: watch::Receiver<()>,
 }
 
-/// A batch that could not be written yet, and when it is tried again.
-struct Unstored {
-    cursor: Cursor,
-    entries: Vec<NewEntry>,
-    at: Instant,
-}
-
 /// Says so at the end of a poller, that of one that panics or is cut off too.
 struct Stopped(StatusCell);
 
@@ -80,6 +74,10 @@ struct Work {
     dispatches: JoinSet<DispatchOutcome>,
     /// The same, for one that panics on its way.
     on_their_way: HashMap<task::Id, Entry>,
+    /// Messages about to be on it that the journal knows as such since they came.
+    noted: HashSet<i64>,
+    /// A batch on its way into the journal.
+    storing: Option<Storing>,
     unstored: Option<Unstored>,
     /// The last batch could not be written: the link is not what holds it up.
     store_failed: bool,
@@ -162,28 +160,34 @@ impl Poller {
                 self.push(&mut work.queues, entry);
             }
         }
-        self.show_counts(work).await;
+        self.show_counts(work.queues.pending()).await;
         let mut updates = self.bot.updates(work.cursor.clone());
         let notice = self.notify_start();
         tokio::pin!(notice);
         let mut noticed = false;
-        let mut prune_at = Instant::now();
+        let (mut prune_at, mut ended) = (Instant::now(), Vec::new());
         let mut stop = self.stop.clone();
         loop {
             while let Some((entry, control)) = work.queues.pop(self.policy.max_in_flight) {
-                let outcome = self.dispatcher.clone().dispatch(entry.clone(), control);
+                let noted = work.noted.remove(&entry.id);
+                let outcome = self.dispatcher.clone().dispatch(entry.clone(), control, noted);
                 work.on_their_way.insert(work.dispatches.spawn(outcome).id(), entry);
             }
             let far = Instant::now() + Duration::from_secs(3600);
             let retry_at = work.queues.next_retry().unwrap_or(far);
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
             let acks_at = work.write_acks_at.unwrap_or(far);
-            let may_poll =
-                noticed && work.unstored.is_none() && work.queues.pending() < self.policy.max_pending;
+            // The next poll acknowledges what the last one brought.
+            let is_stored = work.storing.is_none() && work.unstored.is_none();
+            let may_poll = noticed && is_stored && work.queues.pending() < self.policy.max_pending;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = &mut notice, if !noticed => noticed = true,
-                Some(what) = settled.recv() => self.on_settled(work, what).await,
+                1.. = settled.recv_many(&mut ended, TOGETHER) => {
+                    for what in ended.drain(..) {
+                        self.on_settled(work, what).await;
+                    }
+                }
                 Some(entry) = self.requeued.recv() => self.push(&mut work.queues, entry),
                 Some(ended) = work.dispatches.join_next_with_id() => {
                     // The channel is gone: so is everybody who could handle a message.
@@ -194,16 +198,17 @@ impl Poller {
                 () = sleep_until(retry_at) => work.queues.wake(Instant::now()),
                 () = sleep_until(store_at) => {
                     if let Some(Unstored { cursor, entries, .. }) = work.unstored.take() {
-                        self.store(cursor, entries, work).await?;
+                        self.store(cursor, entries, work);
                     }
                 }
+                stored = stored(&mut work.storing) => self.on_stored(stored, work).await?,
                 () = sleep_until(acks_at) => self.write_acks(work).await,
                 () = sleep_until(prune_at) => {
                     prune_at = Instant::now() + PRUNE;
                     self.prune().await;
                 }
                 event = keeper.while_good(next(&mut updates)), if may_poll => match event {
-                    UpdatesEvent::Batch(batch) => self.ingest(batch, work).await?,
+                    UpdatesEvent::Batch(batch) => self.ingest(batch, work),
                     UpdatesEvent::State(state) => self.on_state(state),
                     _ => {}
                 }
@@ -236,72 +241,6 @@ impl Poller {
         }
     }
 
-    /// Messages and cursor into the journal, before anybody sees them (invariant 1). A batch that cannot be written
-    /// is kept and tried again; the next poll, which would acknowledge it, waits for that.
-    async fn ingest(&self, batch: UpdateBatch, work: &mut Work) -> Result<(), Error> {
-        let now = self.now();
-        let behind = batch.messages.iter().filter_map(|update| written_ahead(update, now)).max();
-        self.status.update(|status| {
-            status.last_poll = Some(now);
-            if !batch.messages.is_empty() {
-                status.last_inbound = Some(now);
-                status.clock_behind = behind;
-            }
-        });
-        let bot_id = &self.bot.credentials().bot_id;
-        let arrivals = &mut work.arrivals;
-        let entries: Vec<NewEntry> = batch
-            .messages
-            .iter()
-            .filter_map(|update| {
-                *arrivals += 1;
-                let arrival = || format!("{}-{arrivals}", humantime::format_rfc3339_nanos(now));
-                journal_entry(update, bot_id, arrival)
-            })
-            .collect();
-        if entries.is_empty() && batch.cursor == work.cursor {
-            // Nothing has come: the journal has it all.
-            return Ok(());
-        }
-        self.store(batch.cursor, entries, work).await
-    }
-
-    async fn store(&self, cursor: Cursor, entries: Vec<NewEntry>, work: &mut Work) -> Result<(), Error> {
-        let Some(lease) = self.lease.get() else { return Ok(()) };
-        match self.backend.ingest(&lease, &cursor, &entries, self.now()).await {
-            Ok(fresh) => {
-                if std::mem::take(&mut work.store_failed) {
-                    self.status.update(|status| {
-                        (status.state, status.last_error) = (AccountState::Online, None);
-                    });
-                }
-                work.cursor = cursor;
-                let users: Vec<UserId> = fresh.iter().map(|entry| entry.peer.clone()).collect();
-                for entry in fresh {
-                    self.push(&mut work.queues, entry);
-                }
-                if !users.is_empty() {
-                    self.flush_outbox(users);
-                }
-                if entries.iter().any(|entry| entry.dead.is_some()) {
-                    self.show_counts(work).await;
-                }
-            }
-            Err(error) if error.is_fenced() => return Err(error),
-            Err(error) => {
-                tracing::error!(account = %self.account, %error, "a batch waits to be journalled");
-                self.status.update(|status| {
-                    status.state = AccountState::Backoff;
-                    status.last_error = Some(error.to_string());
-                });
-                work.store_failed = true;
-                work.unstored =
-                    Some(Unstored { cursor, entries, at: Instant::now() + self.policy.retry_delay });
-            }
-        }
-        Ok(())
-    }
-
     /// Who has written can be written to again.
     fn flush_outbox(&self, users: Vec<UserId>) {
         if self.status.get().outbox == 0 {
@@ -316,12 +255,11 @@ impl Poller {
         });
     }
 
-    async fn show_counts(&self, work: &Work) {
+    async fn show_counts(&self, pending: usize) {
         let counts = self.backend.counts(&self.account).await.unwrap_or_default();
         let health = self.backend.health(&self.account).await.unwrap_or_default();
         self.status.update(|status| {
-            (status.pending, status.dead, status.outbox) =
-                (work.queues.pending(), counts.dead, counts.outbox);
+            (status.pending, status.dead, status.outbox) = (pending, counts.dead, counts.outbox);
             status.suppressed_since = health.suppressed_since;
         });
     }
@@ -360,13 +298,6 @@ impl Poller {
             status.last_error = error.map(|error| error.to_string());
         });
     }
-}
-
-/// By how much a message is from the future, if it is by more than clocks differ.
-fn written_ahead(update: &ilink_client::Update, now: SystemTime) -> Option<Duration> {
-    let ms = update.message()?.create_time_ms.and_then(|ms| u64::try_from(ms).ok())?;
-    let written = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms))?;
-    written.duration_since(now).ok().filter(|ahead| *ahead > CLOCK_TOLERANCE)
 }
 
 /// Resolves when the account is told to stop, or nobody is left who could tell it.

@@ -14,13 +14,24 @@ use crate::inbound::in_flight::Settled;
 /// The longest pause before a failed message is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
+/// A dispatch that has ended, by a panic too.
+type Dispatched = Result<(task::Id, DispatchOutcome), JoinError>;
+
 impl Poller {
-    /// False if nobody is left to give messages to; an error if another process has the account.
-    pub(super) async fn on_dispatched(
-        &self,
-        work: &mut Work,
-        ended: Result<(task::Id, DispatchOutcome), JoinError>,
-    ) -> Result<bool, Error> {
+    /// Takes note of a dispatch that has ended, and of all that have ended by now. False if nobody is left to give messages
+    /// to; an error if another process has the account.
+    pub(super) async fn on_dispatched(&self, work: &mut Work, first: Dispatched) -> Result<bool, Error> {
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            if !self.on_outcome(work, ended).await? {
+                return Ok(false);
+            }
+            next = work.dispatches.try_join_next_with_id();
+        }
+        Ok(true)
+    }
+
+    async fn on_outcome(&self, work: &mut Work, ended: Dispatched) -> Result<bool, Error> {
         let (id, outcome) = match ended {
             Ok(ended) => ended,
             Err(error) => {
