@@ -37,7 +37,7 @@ export async function handleInbound(event, deps) {
     if (signal.aborted) return;
     log.error(`[${accountId}] message ${message.messageId} was not handled: ${error?.message ?? error}`);
     const reason = String(error?.message ?? error).slice(0, 500);
-    await port.call("inbound.fail", { accountId, deliveryId, reason }).catch((failure) => {
+    await port.call("inbound.nack", { accountId, deliveryId, reason }).catch((failure) => {
       log.error(`[${accountId}] could not report that: ${failure.message}`);
     });
   }

@@ -160,9 +160,9 @@ code?: string, error?: string, status: Status, };
 export type DeliveryRef = { accountId: string, deliveryId: string, };
 
 /**
- * `inbound.fail`.
+ * `inbound.nack`.
  */
-export type DeliveryFail = { accountId: string, deliveryId: string, reason: string, };
+export type DeliveryNack = { accountId: string, deliveryId: string, reason: string, };
 
 /**
  * `inbound.media`: fetch what a message carries, once its sender is authorised.
@@ -286,7 +286,7 @@ export interface Methods {
   "account.infer": { params: Recipient; answer: string };
   "inbound.ack": { params: DeliveryRef; answer: null };
   "inbound.dismiss": { params: DeliveryRef; answer: null };
-  "inbound.fail": { params: DeliveryFail; answer: null };
+  "inbound.nack": { params: DeliveryNack; answer: null };
   "inbound.media": { params: MediaFetch; answer: Array<Fetched> };
   "send": { params: Outgoing; answer: Sent };
   "turn.block": { params: Block; answer: Sent };
@@ -301,7 +301,7 @@ export interface Methods {
 export type Failure = Error & { code: string };
 
 /** The addon's class; the JSON of `call` is that of `Methods`. */
-export interface Host {
+export interface Addon {
   call(method: string, params: string): Promise<string>;
   close(): Promise<void>;
 }

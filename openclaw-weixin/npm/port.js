@@ -21,7 +21,7 @@ const ANSWERS = new Set(["send", "turn.block", "turn.end"]);
  * @param {object} options.log the host's logger
  * @param {() => object} [options.settings] what the config says about all accounts (`portSettings`)
  * @param {(accountId: string) => void} [options.onSent] told of each message that has left
- * @param {() => { Host: new (onEvent: (json: string) => void) => import("./messages.d.ts").Host }} [options.load] the addon; tests pass their own
+ * @param {() => { Addon: new (onEvent: (json: string) => void) => import("./messages.d.ts").Addon }} [options.load] the addon; tests pass their own
  */
 export function createPortPool({ stateDir, log, settings = () => ({}), onSent, load = loadAddon }) {
   /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */
@@ -34,8 +34,8 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
 
   function open() {
     const listeners = new Map();
-    const { Host } = load();
-    const host = new Host((json) => {
+    const { Addon } = load();
+    const addon = new Addon((json) => {
       // An error here would end the process: the callback runs on the bare event loop.
       try {
         dispatch(JSON.parse(json), listeners, log);
@@ -45,7 +45,7 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
     });
     const call = async (method, params = {}) => {
       try {
-        return JSON.parse(await host.call(method, JSON.stringify(params)));
+        return JSON.parse(await addon.call(method, JSON.stringify(params)));
       } catch (error) {
         // Everybody who handles a failure reads its message.
         throw error instanceof Error ? error : new Error(`The WeChat addon's ${method} failed without a reason.`);
@@ -57,7 +57,7 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
       logLevel: log.debug ? "debug" : "info",
       ...settings(),
     });
-    return { host, call, listeners, ready, users: 0 };
+    return { addon, call, listeners, ready, users: 0 };
   }
 
   function tellIfSent(method, params, answer) {
@@ -88,7 +88,7 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
       if (port.users > 0) return;
       if (slot.current === port) slot.current = undefined;
       // A port that cannot close is no reason to refuse the next one.
-      slot.closing = closed(port.host).catch((error) => log.warn(`openclaw-weixin: ${error?.message}`));
+      slot.closing = closed(port.addon).catch((error) => log.warn(`openclaw-weixin: ${error?.message}`));
       await slot.closing;
     };
     try {
@@ -128,13 +128,13 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
 }
 
 /** Waits for the addon's end, but not for ever: it stops within a second. */
-async function closed(host) {
+async function closed(addon) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error("the addon did not close in time")), 2000);
   });
   try {
-    await Promise.race([host.close(), late]);
+    await Promise.race([addon.close(), late]);
   } finally {
     clearTimeout(timer);
   }

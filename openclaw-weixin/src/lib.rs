@@ -1,6 +1,6 @@
 //! The native half of the OpenClaw plugin: a message port for its JavaScript half (`npm/`).
 //!
-//! One class, [`Host`]: methods go in as JSON and come back as promises, events go to one callback. All
+//! One class, [`Addon`]: methods go in as JSON and come back as promises, events go to one callback. All
 //! protocol, disk and network work is done by `weixin-channel` on the port's own thread; see `port`.
 // The napi macros generate the C entry points; no hand-written unsafe code.
 #![allow(unsafe_code)]
@@ -8,7 +8,6 @@
 mod debug;
 mod events;
 mod failure;
-mod live;
 mod log;
 mod login;
 mod media;
@@ -16,6 +15,7 @@ mod messages;
 mod port;
 mod send;
 mod service;
+mod session;
 #[cfg(test)]
 mod types;
 
@@ -32,12 +32,12 @@ use crate::service::Plugin;
 /// A message port to the plugin's own thread.
 #[napi]
 #[derive(Debug)]
-pub struct Host {
+pub struct Addon {
     port: Port,
 }
 
 #[napi]
-impl Host {
+impl Addon {
     /// Starts the thread. `on_event` is called with one JSON text per event; it does not keep Node running.
     #[napi(constructor, catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "napi hands the callback over by value")]

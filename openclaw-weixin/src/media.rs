@@ -5,10 +5,10 @@ use std::path::Path;
 use weixin_channel::AccountId;
 
 use crate::failure::Failure;
-use crate::live::{Live, lock};
 use crate::messages::{Fetched, MediaFetch};
+use crate::session::{Session, lock};
 
-impl Live {
+impl Session {
     /// Fetches the media of an open delivery; a piece that cannot be had does not keep the others away.
     pub(crate) async fn fetch_media(&self, fetch: MediaFetch) -> Result<Vec<Fetched>, Failure> {
         let key = (AccountId::new(&fetch.account_id), fetch.delivery_id);

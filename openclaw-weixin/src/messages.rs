@@ -201,11 +201,11 @@ pub(crate) enum Fetched {
     Failed { error: String },
 }
 
-/// `inbound.fail`.
+/// `inbound.nack`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DeliveryFail {
+pub(crate) struct DeliveryNack {
     pub(crate) account_id: String,
     pub(crate) delivery_id: String,
     pub(crate) reason: String,

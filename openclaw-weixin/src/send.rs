@@ -6,10 +6,10 @@ use weixin_channel::ilink_client::RunId;
 use weixin_channel::{AccountId, Attachment, Reply, SendReport, ToolStatus};
 
 use crate::failure::Failure;
-use crate::live::{Live, lock};
 use crate::messages::{Block, MediaSource, Outcome, Outgoing, Sent, ToolSign, TurnEnd};
+use crate::session::{Session, lock};
 
-impl Live {
+impl Session {
     /// The answer, or one of a run's answers, with the blocks that wait before it.
     pub(crate) async fn send(&self, send: Outgoing) -> Result<Sent, Failure> {
         let mut reply = Reply::new();

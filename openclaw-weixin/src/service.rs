@@ -9,21 +9,21 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::events::Events;
 use crate::failure::Failure;
-use crate::live::Live;
 use crate::log::{Log, LogLevel};
 use crate::messages::{Init, Severity};
 use crate::port::Service;
+use crate::session::Session;
 
 /// One plugin instance: what the port's thread owns.
 pub(crate) struct Plugin {
     events: Events,
     level: LogLevel,
-    live: OnceLock<Live>,
+    session: OnceLock<Session>,
 }
 
 impl Plugin {
     pub(crate) fn new(events: Events) -> Self {
-        Self { events, level: LogLevel::new(Level::INFO), live: OnceLock::new() }
+        Self { events, level: LogLevel::new(Level::INFO), session: OnceLock::new() }
     }
 
     async fn init(&self, init: &Init) -> Result<(), Failure> {
@@ -33,9 +33,9 @@ impl Plugin {
             Severity::Info => Level::INFO,
             Severity::Debug => Level::DEBUG,
         });
-        let live = Live::open(init, self.events.clone()).await?;
-        self.live
-            .set(live)
+        let session = Session::open(init, self.events.clone()).await?;
+        self.session
+            .set(session)
             .map_err(|_| Failure::new("already-initialised", "init was called twice on one port."))
     }
 }
@@ -52,32 +52,32 @@ impl Service for Plugin {
         if method == "init" {
             return call.answer(self.init(&call.params()?).await);
         }
-        let live = self
-            .live
+        let session = self
+            .session
             .get()
             .ok_or_else(|| Failure::new("not-initialised", "The plugin's addon was used before it was opened; update the plugin as a whole, its JavaScript and its addon belong together."))?;
         match method {
-            "login.start" => call.answer(live.logins.start(&live.channel, call.params()?).await),
-            "login.next" => call.answer(live.logins.next(&call.params()?).await),
-            "login.verify" => call.answer(live.logins.verify(&call.params()?)),
-            "login.cancel" => call.answer(live.logins.cancel(&call.params()?)),
-            "account.start" => call.answer(live.start_account(call.params()?).await),
-            "account.stop" => call.answer(live.stop_account(&call.params()?).await),
-            "account.status" => call.answer(live.account_status(&call.params()?)),
-            "account.probe" => call.answer(live.probe(call.params()?).await),
-            "account.logout" => call.answer(live.logout(&call.params()?).await),
-            "account.infer" => call.answer(live.infer_account(call.params()?).await),
-            "inbound.ack" => call.answer(live.ack(&call.params()?).await),
-            "inbound.dismiss" => call.answer(live.dismiss(&call.params()?).await),
-            "inbound.fail" => call.answer(live.fail(call.params()?)),
-            "inbound.media" => call.answer(live.fetch_media(call.params()?).await),
-            "send" => call.answer(live.send(call.params()?).await),
-            "turn.block" => call.answer(live.block(call.params()?).await),
-            "turn.tool" => call.answer(live.tool(call.params()?).await),
-            "turn.end" => call.answer(live.end_turn(call.params()?).await),
-            "debug.status" => call.answer(live.debug_status(&call.params()?).await),
-            "debug.toggle" => call.answer(live.toggle_debug(&call.params()?).await),
-            "typing" => call.answer(live.typing(call.params()?).await),
+            "login.start" => call.answer(session.logins.start(&session.channel, call.params()?).await),
+            "login.next" => call.answer(session.logins.next(&call.params()?).await),
+            "login.verify" => call.answer(session.logins.verify(&call.params()?)),
+            "login.cancel" => call.answer(session.logins.cancel(&call.params()?)),
+            "account.start" => call.answer(session.start_account(call.params()?).await),
+            "account.stop" => call.answer(session.stop_account(&call.params()?).await),
+            "account.status" => call.answer(session.account_status(&call.params()?)),
+            "account.probe" => call.answer(session.probe(call.params()?).await),
+            "account.logout" => call.answer(session.logout(&call.params()?).await),
+            "account.infer" => call.answer(session.infer_account(call.params()?).await),
+            "inbound.ack" => call.answer(session.ack(&call.params()?).await),
+            "inbound.dismiss" => call.answer(session.dismiss(&call.params()?).await),
+            "inbound.nack" => call.answer(session.nack(call.params()?)),
+            "inbound.media" => call.answer(session.fetch_media(call.params()?).await),
+            "send" => call.answer(session.send(call.params()?).await),
+            "turn.block" => call.answer(session.block(call.params()?).await),
+            "turn.tool" => call.answer(session.tool(call.params()?).await),
+            "turn.end" => call.answer(session.end_turn(call.params()?).await),
+            "debug.status" => call.answer(session.debug_status(&call.params()?).await),
+            "debug.toggle" => call.answer(session.toggle_debug(&call.params()?).await),
+            "typing" => call.answer(session.typing(call.params()?).await),
             _ => Err(Failure::new(
                 "unknown-method",
                 format!("{method} is no method of this addon; update the plugin as a whole."),
@@ -86,8 +86,8 @@ impl Service for Plugin {
     }
 
     async fn close(&self) {
-        if let Some(live) = self.live.get() {
-            live.close().await;
+        if let Some(session) = self.session.get() {
+            session.close().await;
         }
     }
 }

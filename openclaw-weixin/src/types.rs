@@ -6,7 +6,7 @@ use ts_rs::{Config, TS};
 
 use crate::log::Line;
 use crate::messages::{
-    AccountRef, AccountStart, Block, Connection, DeliveryFail, DeliveryRef, Event, Fetched, Init, LoginRef,
+    AccountRef, AccountStart, Block, Connection, DeliveryNack, DeliveryRef, Event, Fetched, Init, LoginRef,
     LoginStarted, LoginStep, LoginVerify, MediaFetch, MediaSource, Message, Outcome, Outgoing, Probe, Qr,
     QuoteCache, QuotedMessage, Recipient, Sent, Severity, Status, ToolSign, TurnEnd, Typing,
 };
@@ -26,7 +26,7 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("account.infer", "Recipient", "string"),
     ("inbound.ack", "DeliveryRef", "null"),
     ("inbound.dismiss", "DeliveryRef", "null"),
-    ("inbound.fail", "DeliveryFail", "null"),
+    ("inbound.nack", "DeliveryNack", "null"),
     ("inbound.media", "MediaFetch", "Array<Fetched>"),
     ("send", "Outgoing", "Sent"),
     ("turn.block", "Block", "Sent"),
@@ -44,7 +44,7 @@ const PORT: &str = r"}
 export type Failure = Error & { code: string };
 
 /** The addon's class; the JSON of `call` is that of `Methods`. */
-export interface Host {
+export interface Addon {
   call(method: string, params: string): Promise<string>;
   close(): Promise<void>;
 }
@@ -89,7 +89,7 @@ fn declarations() -> String {
         Status,
         Probe,
         DeliveryRef,
-        DeliveryFail,
+        DeliveryNack,
         MediaFetch,
         Fetched,
         Recipient,

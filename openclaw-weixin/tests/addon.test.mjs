@@ -14,23 +14,23 @@ const addon = process.env.WEIXIN_ADDON;
 assert.ok(addon, "WEIXIN_ADDON must name the built addon; run `cargo xtask ci --fast`");
 const simulator = process.env.WEIXIN_SIMULATOR;
 assert.ok(simulator, "WEIXIN_SIMULATOR must name the built ilink-sim; run `cargo xtask ci --fast`");
-const { Host } = createRequire(import.meta.url)(addon);
+const { Addon } = createRequire(import.meta.url)(addon);
 
-/** A host with its own state folder; `use` gets a `call` with objects on both sides. */
-async function withHost(use) {
+/** An addon with its own state folder; `use` gets a `call` with objects on both sides. */
+async function withAddon(use) {
   const stateDir = mkdtempSync(path.join(tmpdir(), "weixin-addon-"));
-  const host = new Host(() => {});
-  const call = async (method, params = {}) => JSON.parse(await host.call(method, JSON.stringify(params)));
+  const instance = new Addon(() => {});
+  const call = async (method, params = {}) => JSON.parse(await instance.call(method, JSON.stringify(params)));
   try {
-    await use({ call, host, stateDir });
+    await use({ call, instance, stateDir });
   } finally {
-    await host.close();
+    await instance.close();
     rmSync(stateDir, { recursive: true, force: true });
   }
 }
 
 test("failures are errors with a stable code and a sentence", () =>
-  withHost(async ({ call, host, stateDir }) => {
+  withAddon(async ({ call, instance, stateDir }) => {
     await assert.rejects(call("account.start", { accountId: "a" }), (error) => {
       assert.ok(error instanceof Error);
       assert.equal(error.code, "not-initialised");
@@ -39,12 +39,12 @@ test("failures are errors with a stable code and a sentence", () =>
     await call("init", { stateDir });
     await assert.rejects(call("no.such.method"), { code: "unknown-method" });
     await assert.rejects(call("account.start", {}), { code: "invalid-input", message: /accountId/ });
-    await assert.rejects(host.call("account.start", "{"), { code: "invalid-input" });
+    await assert.rejects(instance.call("account.start", "{"), { code: "invalid-input" });
     await assert.rejects(call("account.start", { accountId: "a-im-bot" }), { code: "unknown-account" });
   }));
 
 test("a state folder that cannot be written is named", () =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     const file = path.join(stateDir, "file");
     writeFileSync(file, "");
     await assert.rejects(call("init", { stateDir: path.join(file, "state") }), (error) => {
@@ -54,14 +54,14 @@ test("a state folder that cannot be written is named", () =>
   }));
 
 test("plain http is for this machine only, and the error names the setting", () =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     await call("init", { stateDir });
     await assert.rejects(call("login.start", { baseUrl: "http://weixin.example" }), /baseUrl/);
     await assert.rejects(call("login.start", { baseUrl: "not a url" }), /baseUrl/);
   }));
 
 test("a login without settings greets Tencent's host by TLS, here through a proxy that ends there", { timeout: 60_000 }, (t) =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     const asked = [];
     const proxy = createServer((socket) => {
       socket.on("error", () => {});
@@ -84,7 +84,7 @@ test("a login without settings greets Tencent's host by TLS, here through a prox
   }));
 
 test("a login without settings, over TLS, and the account that it makes", { timeout: 60_000 }, (t) =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     const ready = path.join(stateDir, "ready.json");
     const args = ["--proxy", "--auto-scan", "--exit-on-stdin-eof", "--ready-file", ready];
     const sim = spawn(simulator, args, { stdio: ["pipe", "ignore", "inherit"] });
@@ -118,14 +118,14 @@ function setProxy(t, proxy) {
 }
 
 test("a close does not wait for what is in flight", { timeout: 20_000 }, () =>
-  withHost(async ({ call, host, stateDir }) => {
+  withAddon(async ({ call, instance, stateDir }) => {
     const silent = createServer(() => {});
     await new Promise((resolve) => silent.listen(0, "127.0.0.1", resolve));
     await call("init", { stateDir });
     const login = call("login.start", { baseUrl: `http://127.0.0.1:${silent.address().port}` });
     const rejected = assert.rejects(login, { code: "closed" });
     await new Promise((resolve) => silent.once("connection", resolve));
-    await host.close();
+    await instance.close();
     await rejected;
     await assert.rejects(call("init", { stateDir }), { code: "closed" });
     silent.close();
@@ -135,7 +135,7 @@ test("a close does not wait for what is in flight", { timeout: 20_000 }, () =>
 const sqlite = await import("node:sqlite").catch(() => undefined);
 
 test("a close takes no second although another program has locked the journal", { skip: !sqlite && "no node:sqlite", timeout: 20_000 }, () =>
-  withHost(async ({ call, host, stateDir }) => {
+  withAddon(async ({ call, instance, stateDir }) => {
     const { server, baseUrl } = await accountAt(stateDir, { ret: 0 });
     await call("init", { stateDir });
     await call("account.start", { accountId: "a-im-bot", baseUrl });
@@ -144,7 +144,7 @@ test("a close takes no second although another program has locked the journal", 
     const logout = call("account.logout", { accountId: "a-im-bot" });
     const rejected = assert.rejects(logout, { code: "closed" });
     const begin = performance.now();
-    await host.close();
+    await instance.close();
     const took = performance.now() - begin;
     assert.ok(took < 1_000, `${took} ms`);
     await rejected;
@@ -173,7 +173,7 @@ async function accountAt(stateDir, answer) {
 }
 
 test("a probe tells what the server says, and what it does not say", () =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     const cases = [
       [{ ret: 0, typing_ticket: "t" }, { ok: true, code: undefined }],
       [{ ret: -4 }, { ok: true, code: "rejected" }],
@@ -195,7 +195,7 @@ test("a probe tells what the server says, and what it does not say", () =>
   }));
 
 test("a logout removes what the login has made", () =>
-  withHost(async ({ call, stateDir }) => {
+  withAddon(async ({ call, stateDir }) => {
     const { server } = await accountAt(stateDir, { ret: 0 });
     server.close();
     await call("init", { stateDir });
@@ -207,7 +207,7 @@ test("a logout removes what the login has made", () =>
   }));
 
 test("a running account spawns nothing, listens nowhere and has one thread", { skip: process.platform !== "linux", timeout: 20_000 }, () =>
-  withHost(async ({ call, host, stateDir }) => {
+  withAddon(async ({ call, instance, stateDir }) => {
     const { server, baseUrl } = await accountAt(stateDir, { ret: 0, msgs: [], get_updates_buf: "1" });
     const before = own();
     await call("init", { stateDir });
@@ -218,7 +218,7 @@ test("a running account spawns nothing, listens nowhere and has one thread", { s
     assert.deepEqual(running.listening, before.listening);
     assert.equal(running.threads, 1);
     await call("account.stop", { accountId: "a-im-bot" });
-    await host.close();
+    await instance.close();
     // The thread reports its end a moment before it is gone.
     while (own().threads > 0) await new Promise(setImmediate);
     server.close();
@@ -256,7 +256,7 @@ function own() {
   };
 }
 
-test("a host that is never closed does not keep Node running", () => {
-  const script = `new (require(${JSON.stringify(addon)}).Host)(() => {});`;
+test("an addon that is never closed does not keep Node running", () => {
+  const script = `new (require(${JSON.stringify(addon)}).Addon)(() => {});`;
   execFileSync(process.execPath, ["-e", script], { timeout: 10_000 });
 });

@@ -19,7 +19,7 @@ const COMPARISONS: [&str; 2] = ["markdown", "quotes"];
 const COMPARISON: &str = "official-comparison";
 
 /// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N]`,
-/// `channel [--slow-seconds N]`, of which `idle` is the last part alone, `faults`.
+/// `channel [--slow-seconds N] [--messages N]`, of which `idle` is the last part alone, `faults`.
 const CHANNEL: [&str; 4] = ["crash", "channel", "idle", "faults"];
 
 /// Processes that share accounts over PostgreSQL: `[--short] [--accounts N] [--kills N] [--stops N] [--restarts N]

@@ -16,7 +16,7 @@ const description = read("package.json");
 function fakeAddon() {
   const addon = { calls: [], closed: 0 };
   addon.load = () => ({
-    Host: class {
+    Addon: class {
       constructor(onEvent) {
         addon.emit = (event) => onEvent(JSON.stringify(event));
       }

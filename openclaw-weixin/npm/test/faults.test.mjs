@@ -19,7 +19,7 @@ const METHODS = [
   "inbound.ack",
   "inbound.dismiss",
   "inbound.media",
-  "inbound.fail",
+  "inbound.nack",
   "send",
   "turn.block",
   "turn.tool",
@@ -55,7 +55,7 @@ function brokenAddon(method, fault) {
   };
   const addon = { called: new Set() };
   addon.load = () => ({
-    Host: class {
+    Addon: class {
       constructor(onEvent) {
         addon.emit = onEvent;
       }
@@ -161,7 +161,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
       nothingUnhandled(async () => {
         const addon = brokenAddon(method, fault);
         await live(addon);
-        if (method !== "close" && method !== "inbound.fail") assert.ok(addon.called.has(method), `${method} was never called`);
+        if (method !== "close" && method !== "inbound.nack") assert.ok(addon.called.has(method), `${method} was never called`);
       }));
   }
 }

@@ -75,7 +75,7 @@ test("a pairing code that could not be sent is sent when the message comes again
   const from = "stranger2";
   const first = setup({ message: { from }, port: fakePort({ send }) });
   await first.handle();
-  assert.equal(first.port.called("inbound.fail").length, 1);
+  assert.equal(first.port.called("inbound.nack").length, 1);
   broken = false;
   const pairing = { code: "CODE1234", created: false };
   const again = setup({ message: { from }, pairing });
@@ -96,7 +96,7 @@ test("a command whose answer cannot be sent is not done again", async () => {
   };
   const { port, log, handle } = setup({ message: { text: "/toggle-debug" }, port: fakePort(answers) });
   await handle();
-  assert.deepEqual([port.called("inbound.ack").length, port.called("inbound.fail").length], [1, 0]);
+  assert.deepEqual([port.called("inbound.ack").length, port.called("inbound.nack").length], [1, 0]);
   assert.match(log.lines.join(), /error: .*answer to \/toggle-debug not sent: budget/);
 });
 
@@ -114,7 +114,7 @@ test("a turn that breaks is given back with the reason", async () => {
     },
   });
   await handle();
-  assert.deepEqual(port.called("inbound.fail"), [{ accountId: "a", deliveryId: "d1", reason: "no model" }]);
+  assert.deepEqual(port.called("inbound.nack"), [{ accountId: "a", deliveryId: "d1", reason: "no model" }]);
   assert.deepEqual(port.called("inbound.ack"), []);
   assert.equal(port.called("typing").at(-1).on, false);
 });

@@ -5,14 +5,14 @@ import { loadAddon, platformName } from "../loader.js";
 import { createPortPool } from "../port.js";
 import { fakeLog } from "./fakes.mjs";
 
-/** An addon whose hosts can be watched. */
+/** An addon whose instances can be watched. */
 function fakeAddon({ fail } = {}) {
-  const hosts = [];
-  class Host {
+  const instances = [];
+  class Addon {
     constructor(onEvent) {
       this.emit = (event) => onEvent(JSON.stringify(event));
       this.closed = false;
-      hosts.push(this);
+      instances.push(this);
     }
     async call(method, params) {
       if (method === fail) throw Object.assign(new Error("cannot write the state folder"), { code: "state" });
@@ -22,7 +22,7 @@ function fakeAddon({ fail } = {}) {
       this.closed = true;
     }
   }
-  return { hosts, load: () => ({ Host }) };
+  return { instances, load: () => ({ Addon }) };
 }
 
 let states = 0;
@@ -35,28 +35,28 @@ function pool(addon, log = fakeLog(), state = `/state/${(states += 1)}`) {
 test("one port for all users, opened with the first and closed with the last", async () => {
   const addon = fakeAddon();
   const acquire = pool(addon);
-  assert.equal(addon.hosts.length, 0);
+  assert.equal(addon.instances.length, 0);
   const [one, two] = [await acquire(), await acquire()];
-  assert.equal(addon.hosts.length, 1);
+  assert.equal(addon.instances.length, 1);
   assert.deepEqual(await one.call("x", { a: 1 }), { method: "x", params: { a: 1 } });
   await one.release();
   await one.release();
-  assert.equal(addon.hosts[0].closed, false);
+  assert.equal(addon.instances[0].closed, false);
   await two.release();
-  assert.equal(addon.hosts[0].closed, true);
+  assert.equal(addon.instances[0].closed, true);
   await acquire();
-  assert.equal(addon.hosts.length, 2);
+  assert.equal(addon.instances.length, 2);
 });
 
 test("copies of the plugin in one process share the port of a state folder", async () => {
   const [first, second] = [fakeAddon(), fakeAddon()];
   const one = await pool(first, fakeLog(), "/shared")();
   const two = await pool(second, fakeLog(), "/shared")();
-  assert.deepEqual([first.hosts.length, second.hosts.length], [1, 0]);
+  assert.deepEqual([first.instances.length, second.instances.length], [1, 0]);
   await one.release();
-  assert.equal(first.hosts[0].closed, false);
+  assert.equal(first.instances[0].closed, false);
   await two.release();
-  assert.equal(first.hosts[0].closed, true);
+  assert.equal(first.instances[0].closed, true);
 });
 
 test("a reply that outlives its account's stop goes out on the port of the next start", async () => {
@@ -66,26 +66,26 @@ test("a reply that outlives its account's stop goes out on the port of the next 
   await stopped.release();
   const running = await acquire();
   assert.equal((await stopped.call("send", {})).method, "send");
-  assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, false]);
+  assert.deepEqual(addon.instances.map(({ closed }) => closed), [true, false]);
   await running.release();
   // Nobody has started again: the reply still goes out, and nothing stays open.
   await stopped.call("send", {});
-  assert.deepEqual(addon.hosts.map(({ closed }) => closed), [true, true, true]);
+  assert.deepEqual(addon.instances.map(({ closed }) => closed), [true, true, true]);
 });
 
 test("a reply that is on its way is not cut off by its account's stop", async () => {
   const addon = fakeAddon();
   const port = await pool(addon)();
-  const [host] = addon.hosts;
+  const [instance] = addon.instances;
   let arrive;
-  host.call = () => new Promise((resolve) => (arrive = () => resolve('{"outcome":"accepted"}')));
+  instance.call = () => new Promise((resolve) => (arrive = () => resolve('{"outcome":"accepted"}')));
   const sent = port.call("send", { accountId: "a" });
   await new Promise(setImmediate);
   await port.release();
-  assert.equal(host.closed, false);
+  assert.equal(instance.closed, false);
   arrive();
   assert.deepEqual(await sent, { outcome: "accepted" });
-  assert.equal(host.closed, true);
+  assert.equal(instance.closed, true);
 });
 
 test("who asks while the last user lets go waits for the end of the old port", async () => {
@@ -93,25 +93,25 @@ test("who asks while the last user lets go waits for the end of the old port", a
   const acquire = pool(addon);
   const port = await acquire();
   let close;
-  addon.hosts[0].close = () => new Promise((resolve) => (close = resolve));
+  addon.instances[0].close = () => new Promise((resolve) => (close = resolve));
   const next = acquire();
   const released = port.release();
   await new Promise(setImmediate);
-  assert.equal(addon.hosts.length, 1, "two ports on one state folder");
+  assert.equal(addon.instances.length, 1, "two ports on one state folder");
   close();
   await released;
   await (await next).release();
-  assert.equal(addon.hosts.length, 2);
+  assert.equal(addon.instances.length, 2);
 });
 
 test("a port that cannot close does not keep the next one from opening", async () => {
   const addon = fakeAddon();
   const acquire = pool(addon);
   const port = await acquire();
-  addon.hosts[0].close = async () => Promise.reject(new Error("stuck"));
+  addon.instances[0].close = async () => Promise.reject(new Error("stuck"));
   await port.release();
   await (await acquire()).release();
-  assert.equal(addon.hosts.length, 2);
+  assert.equal(addon.instances.length, 2);
 });
 
 test("a port that cannot start is closed, and the next try gets a new one", async () => {
@@ -119,7 +119,7 @@ test("a port that cannot start is closed, and the next try gets a new one", asyn
   const acquire = pool(addon);
   await assert.rejects(acquire(), { code: "state" });
   await assert.rejects(acquire(), { code: "state" });
-  assert.deepEqual(addon.hosts.map((host) => host.closed), [true, true]);
+  assert.deepEqual(addon.instances.map((instance) => instance.closed), [true, true]);
 });
 
 test("events go to their account; a handler that throws is logged, not fatal", async () => {
@@ -133,14 +133,14 @@ test("events go to their account; a handler that throws is logged, not fatal", a
       throw new Error("oops");
     },
   });
-  const [host] = addon.hosts;
-  host.emit({ type: "inbound", accountId: "a", deliveryId: "1" });
-  host.emit({ type: "inbound", accountId: "b", deliveryId: "2" });
-  host.emit({ type: "inbound", accountId: "gone", deliveryId: "3" });
-  host.emit({ type: "status", accountId: "a", state: "connected" });
-  host.emit({ type: "log", level: "warn", message: "poll failed" });
+  const [instance] = addon.instances;
+  instance.emit({ type: "inbound", accountId: "a", deliveryId: "1" });
+  instance.emit({ type: "inbound", accountId: "b", deliveryId: "2" });
+  instance.emit({ type: "inbound", accountId: "gone", deliveryId: "3" });
+  instance.emit({ type: "status", accountId: "a", state: "connected" });
+  instance.emit({ type: "log", level: "warn", message: "poll failed" });
   stop();
-  host.emit({ type: "inbound", accountId: "a", deliveryId: "4" });
+  instance.emit({ type: "inbound", accountId: "a", deliveryId: "4" });
   assert.deepEqual(seen, ["1"]);
   assert.match(log.lines[0], /^error: .*oops/);
   assert.equal(log.lines[1], "warn: openclaw-weixin: poll failed");
@@ -150,7 +150,7 @@ test("each message that has left is told; a host that cannot note it does not ma
   const outcomes = ["accepted", "waiting", "unconfirmed"];
   const log = fakeLog();
   const told = [];
-  class Host {
+  class Addon {
     async call(method) {
       return JSON.stringify(method.startsWith("turn") || method === "send" ? { outcome: outcomes.shift() } : {});
     }
@@ -160,7 +160,7 @@ test("each message that has left is told; a host that cannot note it does not ma
     told.push(accountId);
     throw new Error("no table");
   };
-  const port = await createPortPool({ stateDir: () => "/state/sent", log, onSent, load: () => ({ Host }) })();
+  const port = await createPortPool({ stateDir: () => "/state/sent", log, onSent, load: () => ({ Addon }) })();
   await port.call("turn.block", { accountId: "a" });
   await port.call("turn.block", { accountId: "b" });
   assert.deepEqual(await port.call("send", { accountId: "c" }), { outcome: "unconfirmed" });
@@ -182,11 +182,11 @@ test("the platform's package comes first, then the bundled addon; none is one cl
   const find = (request) => {
     requested.push(request);
     if (requested.length === 1) throw new Error("Cannot find module");
-    return { Host: class {} };
+    return { Addon: class {} };
   };
   const loaded = new Map();
   const addon = loadAddon(find, loaded);
-  assert.ok(addon.Host);
+  assert.ok(addon.Addon);
   assert.equal(loadAddon(find, loaded), addon, "another copy of the plugin takes the one that is there");
   const name = platformName();
   assert.deepEqual(requested, [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ilink_fixtures::{ChatKind, Endpoint, Fault, Phone, Simulator};
 use tokio::time::{Instant, sleep, timeout};
 use weixin_channel::ilink_client::Client;
-use weixin_channel::{Channel, Deliveries, LinkState};
+use weixin_channel::{AccountState, Channel, Deliveries};
 
 use self::in_process::{BASE_URL, InProcess};
 use crate::{Outcome, lab};
@@ -93,7 +93,7 @@ async fn conversation(
     let _ = phone.wait_for_text(&last, PATIENCE).await;
     // Until everything is acknowledged, and the link is good again.
     let settled = timeout(PATIENCE, async {
-        while channel.status(&id).pending > 0 || channel.status(&id).state != LinkState::Online {
+        while channel.status(&id).pending > 0 || channel.status(&id).state != AccountState::Online {
             sleep(Duration::from_secs(1)).await;
         }
     });
@@ -112,7 +112,7 @@ async fn agent(mut deliveries: Deliveries) {
         sleep(Duration::from_millis(300)).await;
         match delivery.reply(format!("echo {}", delivery.inbound.text)).await {
             Ok(_) => drop(delivery.ack().await),
-            Err(error) => delivery.fail(error.to_string()),
+            Err(error) => delivery.nack(error.to_string()),
         }
         drop(typing);
     }

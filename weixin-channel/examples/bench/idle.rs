@@ -7,7 +7,7 @@ use std::time::Duration;
 use ilink_fixtures::Simulator;
 use ilink_fixtures::net::Network;
 use weixin_channel::ilink_client::Client;
-use weixin_channel::{Channel, LinkState};
+use weixin_channel::{AccountState, Channel};
 
 use crate::{Outcome, lab};
 
@@ -115,7 +115,7 @@ pub(crate) async fn child(url: &str, folder: &str) -> Outcome {
     }
     // An account is online once a poll was answered, which the simulator does after 35 s: then all of them wait in
     // their second.
-    while !ids.iter().all(|id| channel.status(id).state == LinkState::Online) {
+    while !ids.iter().all(|id| channel.status(id).state == AccountState::Online) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;

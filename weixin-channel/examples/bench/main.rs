@@ -4,12 +4,14 @@
 
 mod crash;
 mod faults;
+mod feed;
 #[cfg(feature = "postgres")]
 mod fleet;
 #[cfg(feature = "postgres")]
 mod fleet_child;
 mod idle;
 mod lab;
+mod start;
 mod throughput;
 
 use std::error::Error;
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         ["fleet", rest @ ..] => fleet::run(rest),
         #[cfg(feature = "postgres")]
         ["fleet-child", simulator, database, name, log] => fleet_child::run(simulator, database, name, log),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] | idle | faults | fleet [--short] \
+        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] [--messages N] | idle | faults | fleet [--short] \
                   [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
             .into()),
     };

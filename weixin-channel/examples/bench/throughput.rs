@@ -1,56 +1,108 @@
 //! Messages per second, and what the channel adds to a message's way.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use weixin_channel::ilink_client::{Body, BoxFuture, Client, Transport, TransportError};
-use weixin_channel::{Channel, Deliveries};
+use weixin_channel::ilink_client::{Cursor, UpdatesEvent};
+use weixin_channel::{Conversation, Deliveries, Delivery, Inbound};
 
-use crate::{Outcome, lab, option};
-
-const MESSAGES: usize = 50_000;
+use crate::feed::{Fed, Feed, message};
+use crate::{Outcome, option, start};
 
 /// Messages in one answer.
 const BATCH: usize = 100;
 
 pub(crate) fn run(args: &[&str]) -> Outcome {
     let slow = Duration::from_secs(option(args, "--slow-seconds", 60)?);
+    let messages = usize::try_from(option(args, "--messages", 50_000)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!(
-        "{MESSAGES} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement:"
+        "{messages} messages in answers of {BATCH}, through journal, dedupe, normalisation, acknowledgement, one at a time:"
     );
     for peers in [1, 100, 10_000] {
-        runtime.block_on(throughput(peers))?;
+        runtime.block_on(throughput(messages, peers))?;
     }
+    println!("\nthe same with a handler for each user, as `Deliveries::handle` runs them:");
+    for peers in [1, 100, 10_000] {
+        runtime.block_on(handlers(messages, peers))?;
+    }
+    println!("\nthe same answers, polled and read by the client alone, without a channel:");
+    runtime.block_on(client_alone(messages))?;
     println!("\nadded latency, from the poll's answer to the handler, 1,000 messages one by one:");
     runtime.block_on(latency(Duration::ZERO))?;
-    println!("\nthe same for others, while one user's turn takes {} s:", slow.as_secs());
-    runtime.block_on(latency(slow))
+    if !slow.is_zero() {
+        println!("\nthe same for others, while one user's turn takes {} s:", slow.as_secs());
+        runtime.block_on(latency(slow))?;
+    }
+    runtime.block_on(start::run())
 }
 
-async fn throughput(peers: usize) -> Outcome {
-    let feed = Feed::default();
-    let (_folder, channel, mut deliveries) = start(&feed).await?;
+/// Fills the feed; when that began.
+fn fill(feed: &Feed, messages: usize, peers: usize) -> Instant {
     let begin = Instant::now();
-    for first in (0..MESSAGES).step_by(BATCH) {
+    for first in (0..messages).step_by(BATCH) {
         let batch: Vec<String> = (first..first + BATCH).map(|n| message(n, n % peers)).collect();
         feed.push(&batch);
     }
-    for _ in 0..MESSAGES {
+    begin
+}
+
+fn print_rate(messages: usize, peers: usize, begin: Instant) {
+    let rate = messages as f64 / begin.elapsed().as_secs_f64();
+    println!("{peers:>7} peers  {rate:>9.0} messages/s");
+}
+
+async fn throughput(messages: usize, peers: usize) -> Outcome {
+    let feed = Feed::default();
+    let (fed, mut deliveries) = Fed::new(&feed).await?;
+    fed.start().await?;
+    let begin = fill(&feed, messages, peers);
+    for _ in 0..messages {
         next(&mut deliveries).await?.ack().await?;
     }
-    let rate = MESSAGES as f64 / begin.elapsed().as_secs_f64();
-    println!("{peers:>7} peers  {rate:>9.0} messages/s");
-    channel.stop_all().await;
+    print_rate(messages, peers, begin);
+    fed.channel.stop_all().await;
+    Ok(())
+}
+
+/// The handler itself does nothing.
+async fn handlers(messages: usize, peers: usize) -> Outcome {
+    let feed = Feed::default();
+    let (fed, deliveries) = Fed::new(&feed).await?;
+    fed.start().await?;
+    let begin = fill(&feed, messages, peers);
+    let handler = async |_: Inbound, _: Conversation| Ok::<(), &str>(());
+    // The last poll is made once the last answer is in the journal; what is open then is handled in a moment.
+    let mut polls = feed.polls();
+    let handling = tokio::spawn(deliveries.handle(handler));
+    polls.wait_for(|polls| *polls > messages.div_ceil(BATCH)).await?;
+    while fed.channel.status(&fed.account).pending > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    print_rate(messages, peers, begin);
+    fed.channel.stop_all().await;
+    handling.abort();
+    Ok(())
+}
+
+/// What no channel can do better.
+async fn client_alone(messages: usize) -> Outcome {
+    let feed = Feed::default();
+    let begin = fill(&feed, messages, 100);
+    let mut updates = feed.bot()?.updates(Cursor::default());
+    let mut seen = 0;
+    while seen < messages {
+        if let UpdatesEvent::Batch(batch) = updates.next().await {
+            seen += batch.messages.iter().filter(|update| update.message().is_some()).count();
+        }
+    }
+    print_rate(messages, 100, begin);
     Ok(())
 }
 
 async fn latency(slow: Duration) -> Outcome {
     let feed = Feed::default();
-    let (_folder, channel, mut deliveries) = start(&feed).await?;
+    let (fed, mut deliveries) = Fed::new(&feed).await?;
+    fed.start().await?;
     feed.push(&[message(0, 0)]);
     let first = next(&mut deliveries).await?;
     let (mut held, begin) = (None, Instant::now());
@@ -74,7 +126,7 @@ async fn latency(slow: Duration) -> Outcome {
     }
     times.sort();
     println!("  p50 {:>6.0} µs   p99 {:>6.0} µs", micros(times[500]), micros(times[990]));
-    channel.stop_all().await;
+    fed.channel.stop_all().await;
     Ok(())
 }
 
@@ -82,96 +134,6 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-async fn next(deliveries: &mut Deliveries) -> Result<weixin_channel::Delivery, &'static str> {
+async fn next(deliveries: &mut Deliveries) -> Result<Delivery, &'static str> {
     deliveries.next().await.ok_or("the channel is gone")
-}
-
-async fn start(
-    feed: &Feed,
-) -> Result<(tempfile::TempDir, Channel, Deliveries), Box<dyn std::error::Error + Send + Sync>> {
-    let folder = tempfile::tempdir()?;
-    let id = lab::write_account(
-        folder.path(),
-        &serde_json::json!({
-            "bot_id": "0afa4e1ab5c0@im.bot", "token": "0afa4e1ab5c0@im.bot:00", "user_id": lab::USER,
-        }),
-    )?;
-    let (channel, deliveries) = Channel::builder()
-        .state_dir(folder.path())
-        .client(Client::builder().transport(feed.clone()))
-        .build()
-        .await?;
-    channel.start(&id, lab::open()).await?;
-    Ok((folder, channel, deliveries))
-}
-
-fn message(n: usize, peer: usize) -> String {
-    format!(
-        r#"{{"seq":{n},"message_id":"{}","from_user_id":"o9cq8peer{peer:06}@im.wechat","to_user_id":"0afa4e1ab5c0@im.bot","create_time_ms":{},"message_type":1,"message_state":2,"context_token":"AARzJWAFAAABAAAAAAAp{peer:0116}","item_list":[{{"type":1,"text_item":{{"text":"message {n} 你好"}}}}]}}"#,
-        n + 1,
-        1_763_800_000_000_u64 + n as u64
-    )
-}
-
-/// Answers polls from a queue, everything else with success.
-#[derive(Clone, Default)]
-struct Feed(Arc<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    state: Mutex<State>,
-    more: tokio::sync::Notify,
-}
-
-#[derive(Default)]
-struct State {
-    answers: VecDeque<String>,
-    polls: usize,
-    last: Option<Instant>,
-}
-
-impl Feed {
-    fn push(&self, messages: &[String]) {
-        let mut state = self.lock();
-        state.polls += 1;
-        let answer = format!(
-            r#"{{"ret":0,"msgs":[{}],"get_updates_buf":"cursor-{}"}}"#,
-            messages.join(","),
-            state.polls
-        );
-        state.answers.push_back(answer);
-        self.0.more.notify_one();
-    }
-
-    fn last_answer(&self) -> Instant {
-        self.lock().last.unwrap_or_else(Instant::now)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Transport for Feed {
-    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
-        Box::pin(async move {
-            let poll = request.uri().path().ends_with("/getupdates");
-            loop {
-                let more = self.0.more.notified();
-                let answer =
-                    if poll { self.lock().answers.pop_front() } else { Some(r#"{"ret":0}"#.to_owned()) };
-                if let Some(answer) = answer {
-                    self.lock().last = Some(Instant::now());
-                    return Ok(Response::new(Body::from(answer)));
-                }
-                more.await;
-            }
-        })
-    }
-}
-
-impl fmt::Debug for Feed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Feed")
-    }
 }

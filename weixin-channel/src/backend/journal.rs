@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use ilink_client::{ContextToken, Cursor, UserId};
 
-use super::{Answer, Lease};
+use super::answer::Answer;
+use super::leases::Lease;
 use crate::account::AccountId;
 
 /// The journals of all accounts: messages and the cursors that acknowledge them.
@@ -69,9 +70,9 @@ pub enum Settlement {
     /// The message with this number goes to a handler.
     Dispatched(i64),
     /// It was handled.
-    Done(i64),
+    Acked(i64),
     /// An attempt to handle it failed.
-    Failed {
+    Nacked {
         /// Its number.
         id: i64,
         /// Why.
@@ -121,6 +122,8 @@ pub struct NewEntry {
     pub dead: Option<String>,
     /// To answer with from now on.
     pub context_token: Option<ContextToken>,
+    /// It goes to a handler at once: noted as by [`Settlement::Dispatched`], but with the write that brings it.
+    pub dispatched: bool,
 }
 
 impl NewEntry {
@@ -134,6 +137,7 @@ impl NewEntry {
             written: None,
             dead: None,
             context_token: None,
+            dispatched: false,
         }
     }
 }
@@ -159,7 +163,7 @@ pub struct Entry {
     pub raw: String,
     /// How many times it was given to a handler and failed.
     pub attempts: u32,
-    /// A handler has had it before: in this process, or in one that has ended since.
+    /// The journal knows it as on its way to a handler: in this process, or in one that has ended since.
     pub dispatched: bool,
 }
 

@@ -34,12 +34,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::account::status::AccountState;
 use crate::account::{AccountConfig, AccountId};
 use crate::backend::Answer;
 use crate::blocking::blocking;
 use crate::channel::Channel;
 use crate::error::Error;
-use crate::status::LinkState;
 
 /// Accounts that are started at the same time, and how many before the next look at who is alive.
 const AT_ONCE: usize = 16;
@@ -195,8 +195,8 @@ impl Work {
         let (mut wanted, mut again) = (Vec::new(), Vec::new());
         for account in &self.mine {
             match self.channel.status(account).state {
-                LinkState::Stopped => wanted.push(account.clone()),
-                LinkState::NeedsLogin if renewed => again.push(account.clone()),
+                AccountState::Stopped => wanted.push(account.clone()),
+                AccountState::NeedsLogin if renewed => again.push(account.clone()),
                 _ => {}
             }
         }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ilink_client::{MessageId, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{FolderBackend, StateDir};
+use super::backend::FolderBackend;
+use super::state_dir::StateDir;
 use crate::account::AccountId;
 use crate::backend::{Answer, Quotes, StoreError, StoreErrorKind};
 use crate::error::Error;
@@ -16,13 +19,35 @@ use crate::sqlite::hold_clock;
 /// Messages and questions that wait; who brings more waits until there is room.
 const WAITING: usize = 1_024;
 
+/// Messages of one transaction.
+const GROUP: usize = 256;
+
+/// How long a message waits for others to be written with: a transaction for each costs more than all that the channel
+/// does with it besides.
+const GATHER: Duration = Duration::from_millis(50);
+
 /// The store, behind its thread. Whatever was asked before is seen by what is asked later.
 #[derive(Debug)]
 pub(super) struct QuoteThread {
-    jobs: mpsc::Sender<Job>,
+    queue: Arc<Queue>,
+    room: Arc<Semaphore>,
     /// Where the files of accounts lie.
     media: PathBuf,
     paused_clock: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    ready: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    jobs: Vec<(Job, OwnedSemaphorePermit)>,
+    /// Somebody waits for an answer.
+    asked: bool,
+    closed: bool,
 }
 
 enum Job {
@@ -39,12 +64,13 @@ impl QuoteThread {
         let start = || {
             let store = QuoteStore::open(state, limits)?;
             let media = store.media_root().to_owned();
-            let (jobs, waiting) = mpsc::channel(WAITING);
+            let queue = Arc::new(Queue::default());
+            let jobs = queue.clone();
             std::thread::Builder::new()
                 .name("weixin-quotes".to_owned())
-                .spawn(move || serve(&store, waiting))
+                .spawn(move || serve(&store, &jobs))
                 .map_err(Error::state(state.root(), "start a thread for"))?;
-            Ok(Self { jobs, media, paused_clock })
+            Ok(Self { queue, room: Arc::new(Semaphore::new(WAITING)), media, paused_clock })
         };
         start()
             .inspect_err(|error: &Error| {
@@ -54,7 +80,13 @@ impl QuoteThread {
     }
 
     async fn record(&self, record: Record) -> Result<(), Error> {
-        self.jobs.send(Job::Record(record)).await.map_err(|_| gone())
+        self.push(Job::Record(record)).await
+    }
+
+    async fn push(&self, job: Job) -> Result<(), Error> {
+        let room = self.room.clone().acquire_owned().await.map_err(|_| gone())?;
+        self.queue.push(job, room);
+        Ok(())
     }
 
     async fn ask<T: Send + 'static>(
@@ -67,17 +99,66 @@ impl QuoteThread {
             // Whoever asked may be gone.
             let _ = reply.send(work(store));
         };
-        self.jobs.send(Job::Ask(Box::new(job))).await.map_err(|_| gone())?;
+        self.push(Job::Ask(Box::new(job))).await?;
         answer.await.map_err(|_| gone())?
     }
 }
 
+impl Drop for QuoteThread {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.ready.notify_one();
+    }
+}
+
+impl Queue {
+    fn push(&self, job: Job, room: OwnedSemaphorePermit) {
+        let mut waiting = self.lock();
+        let is_first = waiting.jobs.is_empty();
+        waiting.asked |= matches!(job, Job::Ask(_));
+        waiting.jobs.push((job, room));
+        // Else the thread need not wake: it looks by itself before long.
+        if is_first || waiting.is_urgent() {
+            self.ready.notify_one();
+        }
+    }
+
+    /// What is to be done next, in the order in which it came; `None` once nobody is left who could ask.
+    fn take(&self) -> Option<Vec<(Job, OwnedSemaphorePermit)>> {
+        let mut waiting = self.lock();
+        while !waiting.is_urgent() {
+            if waiting.jobs.is_empty() {
+                waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.ready.wait_timeout(waiting, GATHER);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            waiting = guard;
+            if timeout.timed_out() {
+                break;
+            }
+        }
+        waiting.asked = false;
+        let jobs = std::mem::take(&mut waiting.jobs);
+        (!jobs.is_empty()).then_some(jobs)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_urgent(&self) -> bool {
+        self.asked || self.closed || self.jobs.len() >= GROUP
+    }
+}
+
 /// Works until nobody is left who could ask.
-fn serve(store: &QuoteStore, mut jobs: mpsc::Receiver<Job>) {
+fn serve(store: &QuoteStore, queue: &Queue) {
     let mut records = Vec::new();
-    while let Some(first) = jobs.blocking_recv() {
-        let mut next = Some(first);
-        while let Some(job) = next {
+    while let Some(jobs) = queue.take() {
+        for (job, _room) in jobs {
             match job {
                 Job::Record(record) => records.push(record),
                 Job::Ask(ask) => {
@@ -85,7 +166,6 @@ fn serve(store: &QuoteStore, mut jobs: mpsc::Receiver<Job>) {
                     ask(store);
                 }
             }
-            next = if records.len() < WAITING { jobs.try_recv().ok() } else { None };
         }
         record(store, &mut records);
     }

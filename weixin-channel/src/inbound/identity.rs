@@ -46,6 +46,7 @@ pub(crate) fn journal_entry(
         raw: raw.to_owned(),
         written: message.create_time_ms.and_then(unix_time),
         context_token: message.context_token.clone().filter(|token: &ContextToken| !token.is_empty()),
+        dispatched: false,
     })
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::backend::Retention;
+use crate::inbound::message::Inbound;
 
 /// What inbound messages are handled by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboundPolicy {
     /// With so many messages of an account not done, its polling pauses; 1,000.
-    pub max_open: usize,
+    pub max_pending: usize,
     /// So many handlers of one account at once, control messages aside; 64.
     pub max_in_flight: usize,
     /// A message that failed so often becomes a dead letter; 5.
@@ -50,7 +51,7 @@ pub enum MediaPolicy {
 impl Default for InboundPolicy {
     fn default() -> Self {
         Self {
-            max_open: 1_000,
+            max_pending: 1_000,
             max_in_flight: 64,
             max_attempts: 5,
             retry_delay: Duration::from_secs(2),
@@ -78,7 +79,7 @@ impl ControlWords {
         // costs 3 µs per KiB; looking for the words in the message as it came took longer.
         let lower = raw.to_lowercase();
         let may = raw.contains("\\u") || self.0.iter().any(|word| lower.contains(word));
-        may && super::Inbound::from_json(raw).is_some_and(|inbound| {
+        may && Inbound::from_json(raw).is_some_and(|inbound| {
             let first = inbound.text.split_whitespace().next().unwrap_or_default().to_lowercase();
             self.0.contains(&first)
         })

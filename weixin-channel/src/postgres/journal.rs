@@ -44,8 +44,9 @@ impl Journal for PostgresBackend {
                 .map(|e| e.content.as_ref().map_or(0, |content| whole(content.within)))
                 .collect();
             let written: Vec<Option<i64>> = entries.iter().map(|e| e.written.map(millis)).collect();
+            let dispatched: Vec<bool> = entries.iter().map(|e| e.dispatched).collect();
             let cursor = text(cursor.as_str());
-            let values: [Value<'_>; 12] = [
+            let values: [Value<'_>; 13] = [
                 (&lease.account.as_str(), Type::TEXT),
                 (&lease.generation, Type::INT8),
                 (&cursor, Type::TEXT),
@@ -58,15 +59,18 @@ impl Journal for PostgresBackend {
                 (&written, Type::INT8_ARRAY),
                 (&reasons, Type::TEXT_ARRAY),
                 (&tokens, Type::TEXT_ARRAY),
+                (&dispatched, Type::BOOL_ARRAY),
             ];
             let sql =
-                "SELECT place, id FROM weixin_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                "SELECT place, id FROM weixin_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
             let rows = self.inner.db.call(Some(&lease.account), sql, &values).await?;
             let mut fresh = Vec::with_capacity(rows.len());
             for row in &rows {
                 let place = usize::try_from(get::<i32>(row, 0)?).unwrap_or(0);
                 if let Some(entry) = place.checked_sub(1).and_then(|place| entries.get(place)) {
-                    fresh.push(Entry::new(get(row, 1)?, entry.peer.clone(), entry.raw.clone()));
+                    let mut new = Entry::new(get(row, 1)?, entry.peer.clone(), entry.raw.clone());
+                    new.dispatched = entry.dispatched;
+                    fresh.push(new);
                 }
             }
             Ok(fresh)
@@ -87,8 +91,8 @@ impl Journal for PostgresBackend {
             for settlement in what {
                 let (id, kind, reason) = match settlement {
                     Settlement::Dispatched(id) => (*id, 0_i16, None),
-                    Settlement::Done(id) => (*id, 1, None),
-                    Settlement::Failed { id, reason, dead } => {
+                    Settlement::Acked(id) => (*id, 1, None),
+                    Settlement::Nacked { id, reason, dead } => {
                         (*id, 2 + i16::from(*dead), Some(text(reason)))
                     }
                 };

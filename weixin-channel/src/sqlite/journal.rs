@@ -10,10 +10,9 @@ use super::{millis, time};
 use crate::account::AccountId;
 use crate::backend::{Counts, DeadLetter, Entry, NewEntry, Retention, Settlement};
 
-const NEW: i64 = 0;
+const OPEN: i64 = 0;
 const DONE: i64 = 1;
 const DEAD: i64 = 2;
-const DISPATCHED: i64 = 3;
 
 pub(crate) fn cursor(db: &Connection, account: &AccountId) -> Result<Option<Cursor>> {
     let mut select = db.prepare_cached("SELECT cursor FROM cursors WHERE account = ?1")?;
@@ -43,7 +42,9 @@ pub(crate) fn ingest(
     let mut fresh = Vec::new();
     for entry in entries {
         if let Some(id) = insert(db, account, entry, now)? {
-            fresh.push(Entry::new(id, entry.peer.clone(), entry.raw.clone()));
+            let mut new = Entry::new(id, entry.peer.clone(), entry.raw.clone());
+            new.dispatched = entry.dispatched;
+            fresh.push(new);
         }
         // Of a repeated message too: it may bring a newer one (field note 7).
         if let Some(token) = entry.context_token.as_ref().filter(|token| !token.is_empty()) {
@@ -67,9 +68,9 @@ fn insert(db: &Connection, account: &AccountId, entry: &NewEntry, now: SystemTim
             return Ok(None);
         }
     }
-    let state = if entry.dead.is_some() { DEAD } else { NEW };
-    let sql = "INSERT INTO journal (account, key, content, peer, raw, state, reason, received_ms)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    let state = if entry.dead.is_some() { DEAD } else { OPEN };
+    let sql = "INSERT INTO journal (account, key, content, peer, raw, state, dispatched, reason, received_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
     let added = db.prepare_cached(sql)?.execute(params![
         account.as_str(),
         entry.key,
@@ -77,10 +78,11 @@ fn insert(db: &Connection, account: &AccountId, entry: &NewEntry, now: SystemTim
         entry.peer.as_str(),
         entry.raw,
         state,
+        entry.dispatched,
         entry.dead,
         millis(now)
     ])?;
-    if added == 0 || state != NEW {
+    if added == 0 || state != OPEN {
         return Ok(None);
     }
     let id = db.last_insert_rowid();
@@ -90,14 +92,9 @@ fn insert(db: &Connection, account: &AccountId, entry: &NewEntry, now: SystemTim
 }
 
 pub(crate) fn pending(db: &Connection, account: &AccountId, after: i64, limit: u32) -> Result<Vec<Entry>> {
-    // Each state by itself, so that the index gives them in order.
-    let sql = "SELECT id, peer, raw, attempts, state FROM journal WHERE id IN (
-                   SELECT id FROM (SELECT id FROM journal WHERE account = ?1 AND state = 0 AND state <> 1 AND id > ?2
-                                   ORDER BY id LIMIT ?3)
-                   UNION ALL
-                   SELECT id FROM (SELECT id FROM journal WHERE account = ?1 AND state = 3 AND state <> 1 AND id > ?2
-                                   ORDER BY id LIMIT ?3))
-               ORDER BY id LIMIT ?3";
+    // What is said twice is what the index is for.
+    let sql = "SELECT id, peer, raw, attempts, dispatched FROM journal
+               WHERE account = ?1 AND state = 0 AND state <> 1 AND id > ?2 ORDER BY id LIMIT ?3";
     let mut select = db.prepare_cached(sql)?;
     select.query_map(params![account.as_str(), after, limit], read_entry)?.collect()
 }
@@ -105,28 +102,28 @@ pub(crate) fn pending(db: &Connection, account: &AccountId, after: i64, limit: u
 pub(crate) fn settle(db: &Connection, account: &AccountId, what: &[Settlement]) -> Result<()> {
     what.iter().try_for_each(|settlement| match settlement {
         Settlement::Dispatched(id) => dispatched(db, account, *id),
-        Settlement::Done(id) => done(db, account, *id),
-        Settlement::Failed { id, reason, dead } => failed(db, account, *id, reason, *dead),
+        Settlement::Acked(id) => done(db, account, *id),
+        Settlement::Nacked { id, reason, dead } => failed(db, account, *id, reason, *dead),
     })
 }
 
 fn dispatched(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
-    let sql = "UPDATE journal SET state = ?3 WHERE account = ?1 AND id = ?2 AND state = ?4";
-    db.prepare_cached(sql)?.execute(params![account.as_str(), id, DISPATCHED, NEW]).map(drop)
+    let sql = "UPDATE journal SET dispatched = 1 WHERE account = ?1 AND id = ?2 AND state = ?3";
+    db.prepare_cached(sql)?.execute(params![account.as_str(), id, OPEN]).map(drop)
 }
 
 fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
     // The row stays for its key; its content is no longer needed.
-    let sql = "UPDATE journal SET state = ?3, raw = '' WHERE account = ?1 AND id = ?2 AND state IN (?4, ?5)";
-    let values = params![account.as_str(), id, DONE, NEW, DISPATCHED];
+    let sql = "UPDATE journal SET state = ?3, raw = '' WHERE account = ?1 AND id = ?2 AND state = ?4";
+    let values = params![account.as_str(), id, DONE, OPEN];
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 fn failed(db: &Connection, account: &AccountId, id: i64, reason: &str, dead: bool) -> Result<()> {
-    let sql = "UPDATE journal SET attempts = attempts + 1, reason = ?3, state = ?4
-               WHERE account = ?1 AND id = ?2 AND state IN (?5, ?6)";
-    let state = if dead { DEAD } else { DISPATCHED };
-    let values = params![account.as_str(), id, reason, state, NEW, DISPATCHED];
+    let sql = "UPDATE journal SET attempts = attempts + 1, reason = ?3, state = ?4, dispatched = 1
+               WHERE account = ?1 AND id = ?2 AND state = ?5";
+    let state = if dead { DEAD } else { OPEN };
+    let values = params![account.as_str(), id, reason, state, OPEN];
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
@@ -136,7 +133,7 @@ pub(crate) fn dead_letters(
     after: i64,
     limit: u32,
 ) -> Result<Vec<DeadLetter>> {
-    let sql = "SELECT id, peer, raw, attempts, state, reason, received_ms FROM journal
+    let sql = "SELECT id, peer, raw, attempts, dispatched, reason, received_ms FROM journal
                WHERE account = ?1 AND state = 2 AND state <> 1 AND id > ?2 ORDER BY id LIMIT ?3";
     let mut select = db.prepare_cached(sql)?;
     let letter = |row: &Row<'_>| {
@@ -148,8 +145,7 @@ pub(crate) fn dead_letters(
 
 /// Counted by indices alone: no row is read.
 pub(crate) const COUNTS: &str = "SELECT
-    (SELECT count(*) FROM journal WHERE account = ?1 AND state = 0 AND state <> 1)
-        + (SELECT count(*) FROM journal WHERE account = ?1 AND state = 3 AND state <> 1),
+    (SELECT count(*) FROM journal WHERE account = ?1 AND state = 0 AND state <> 1),
     (SELECT count(*) FROM journal WHERE account = ?1 AND state = 2 AND state <> 1),
     (SELECT count(*) FROM outbox WHERE account = ?1)";
 
@@ -162,9 +158,9 @@ pub(crate) fn counts(db: &Connection, account: &AccountId) -> Result<Counts> {
 }
 
 pub(crate) fn requeue(db: &Connection, account: &AccountId, id: i64) -> Result<Option<Entry>> {
-    let sql = "UPDATE journal SET state = ?3, attempts = 0, reason = NULL
-               WHERE account = ?1 AND id = ?2 AND state = ?4 RETURNING id, peer, raw, attempts, state";
-    db.prepare_cached(sql)?.query_row(params![account.as_str(), id, NEW, DEAD], read_entry).optional()
+    let sql = "UPDATE journal SET state = ?3, dispatched = 0, attempts = 0, reason = NULL
+               WHERE account = ?1 AND id = ?2 AND state = ?4 RETURNING id, peer, raw, attempts, dispatched";
+    db.prepare_cached(sql)?.query_row(params![account.as_str(), id, OPEN, DEAD], read_entry).optional()
 }
 
 pub(crate) fn prune(
@@ -178,9 +174,13 @@ pub(crate) fn prune(
         [(DONE, retention.done, retention.done_rows), (DEAD, retention.dead, retention.dead_rows)]
     {
         let oldest = now.checked_sub(age).map_or(0, millis);
-        let sql =
-            "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND state IN (1, 2) AND received_ms < ?3";
+        let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND received_ms < ?3";
         gone += db.execute(sql, params![account.as_str(), state, oldest])?;
+        // An index alone says whether there are more rows than that at all.
+        let sql = "SELECT 1 FROM journal WHERE account = ?1 ORDER BY received_ms LIMIT 1 OFFSET ?2";
+        if !db.prepare_cached(sql)?.exists(params![account.as_str(), rows])? {
+            continue;
+        }
         let sql = "DELETE FROM journal WHERE account = ?1 AND state = ?2 AND id <=
                    (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
         gone += db.execute(sql, params![account.as_str(), state, rows])?;
@@ -199,6 +199,6 @@ fn read_entry(row: &Row<'_>) -> Result<Entry> {
     let peer = UserId::from(row.get::<_, String>(1)?);
     let mut entry = Entry::new(row.get(0)?, peer, row.get(2)?);
     entry.attempts = row.get(3)?;
-    entry.dispatched = row.get::<_, i64>(4)? == DISPATCHED;
+    entry.dispatched = row.get(4)?;
     Ok(entry)
 }

@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// How long the thread stays awake with nothing to do: who has just got an answer often asks again at once, and to wake
+/// a thread takes about as long.
+const LINGER: Duration = Duration::from_micros(50);
+
 /// A database file with the thread that owns its connection. The thread ends once this is dropped and what was asked
 /// before has been done; nobody waits for it.
 #[derive(Debug)]
@@ -174,6 +178,12 @@ impl Queue {
     }
 }
 
+impl State {
+    fn is_idle(&self) -> bool {
+        self.reads.is_empty() && self.writes.is_empty() && !self.closed
+    }
+}
+
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
@@ -207,6 +217,10 @@ impl Owner {
 
     /// Waits for something to do; false once nobody is left who could ask for anything.
     fn wait(&mut self) -> bool {
+        let begin = Instant::now();
+        while self.queue.lock().is_idle() && begin.elapsed() < LINGER {
+            std::thread::yield_now();
+        }
         let mut state = self.queue.lock();
         loop {
             if !state.reads.is_empty() || !state.writes.is_empty() {
@@ -260,7 +274,7 @@ impl Owner {
             }
             return false;
         }
-        let error = match self.connection.execute_batch("BEGIN IMMEDIATE") {
+        let error = match execute(&self.connection, "BEGIN IMMEDIATE") {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -307,7 +321,7 @@ impl Owner {
                 }
             }
         }
-        let failed = failed.or_else(|| self.connection.execute_batch("COMMIT").err().map(Problem::from));
+        let failed = failed.or_else(|| execute(&self.connection, "COMMIT").err().map(Problem::from));
         match failed {
             None => done.into_iter().for_each(|job| job.finish(Ok(()))),
             Some(_) => {
@@ -323,8 +337,8 @@ impl Owner {
     /// After a group has failed: each by itself, so that one costs the others nothing.
     fn write_alone(&self, mut job: Box<dyn Job>) {
         let db = &self.connection;
-        let begin = || db.execute_batch("BEGIN IMMEDIATE").map_err(Problem::from);
-        let commit = |()| db.execute_batch("COMMIT").map_err(Problem::from);
+        let begin = || execute(db, "BEGIN IMMEDIATE").map_err(Problem::from);
+        let commit = |()| execute(db, "COMMIT").map_err(Problem::from);
         let ended = begin().and_then(|()| run(&mut *job, db)).and_then(commit);
         if ended.is_err() {
             self.roll_back();
@@ -340,6 +354,11 @@ impl Owner {
             tracing::error!(%error, path = %self.queue.path.display(), "a transaction could not be undone");
         }
     }
+}
+
+/// Prepared once.
+fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// A job that panics fails; the thread goes on.

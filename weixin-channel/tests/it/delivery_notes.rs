@@ -9,7 +9,7 @@ use ilink_fixtures::{ChatKind, Endpoint, Fault};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use weixin_channel::{
-    AccountConfig, Channel, Deliveries, Delivery, Error, InboundPolicy, LinkState, OutboxPolicy, Pace,
+    AccountConfig, AccountState, Channel, Deliveries, Delivery, Error, InboundPolicy, OutboxPolicy, Pace,
     Refusal, Reply, SendPolicy, ToolStatus,
 };
 
@@ -69,7 +69,7 @@ async fn note_1_accepted_without_a_name_is_told_and_remembered() {
     drop((channel, deliveries));
 
     let (channel, _deliveries) = start(&lab, unpaced()).await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     let again = channel.status(&lab.account).suppressed_since.expect("the flag outlives a restart");
     assert!(since.duration_since(again).unwrap_or_default() < Duration::from_millis(1));
     lab.simulator.set_switches(|switches| switches.suppress = false);
@@ -323,9 +323,9 @@ async fn note_5_a_stale_token_is_retried_told_and_never_blocks_sends() {
     let (channel, mut deliveries, delivery) = greeted(&lab, unpaced()).await;
     let stale = || Fault::errcode(-14, "session timeout");
     lab.simulator.fault(stale(), Endpoint::GetUpdates, 4);
-    until(&channel, &lab.account, LinkState::Stale).await;
+    until(&channel, &lab.account, AccountState::Stale).await;
     let start = Instant::now();
-    until(&channel, &lab.account, LinkState::NeedsLogin).await;
+    until(&channel, &lab.account, AccountState::NeedsLogin).await;
     assert_eq!(start.elapsed().as_secs(), 5 + 15 + 60);
     assert!(channel.status(&lab.account).last_error.unwrap().contains("log in again"));
     delivery.reply("sends still go").await.unwrap();
@@ -335,7 +335,7 @@ async fn note_5_a_stale_token_is_retried_told_and_never_blocks_sends() {
     let back = timeout(Duration::from_secs(3600), deliveries.next()).await.unwrap().unwrap();
     assert_eq!(back.inbound.text, "are you there?");
     assert_eq!(slow_probes.elapsed().as_secs() / 60, 15);
-    assert_eq!(channel.status(&lab.account).state, LinkState::Online);
+    assert_eq!(channel.status(&lab.account).state, AccountState::Online);
 }
 
 #[tokio::test(start_paused = true)]
@@ -360,7 +360,7 @@ async fn note_6_a_dead_letter_can_be_put_back() {
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("poison");
     for _ in 0..2 {
-        next(&mut deliveries).await.fail("the agent is down");
+        next(&mut deliveries).await.nack("the agent is down");
     }
     assert!(quiet(&mut deliveries).await);
     assert_eq!(channel.status(&lab.account).dead, 1);
@@ -449,17 +449,17 @@ async fn note_9_another_login_does_not_stop_this_account() {
     let mut lab = Lab::new();
     let (channel, mut deliveries) = lab.start().await;
     let first = lab.account.clone();
-    until(&channel, &first, LinkState::Online).await;
+    until(&channel, &first, AccountState::Online).await;
     let second = lab.add_account("o9cq8Other0002@im.wechat");
     channel.reconcile(|_| config()).await.unwrap();
-    until(&channel, &second, LinkState::Online).await;
-    assert_eq!(channel.status(&first).state, LinkState::Online);
+    until(&channel, &second, AccountState::Online).await;
+    assert_eq!(channel.status(&first).state, AccountState::Online);
     lab.phone().writing_to(first.bot_id().as_str()).send_text("still mine?");
     assert_eq!(next(&mut deliveries).await.account, first);
     // Gone from the folder: gone.
     channel.backend().remove_account(&second).await.unwrap();
     channel.reconcile(|_| config()).await.unwrap();
-    assert_eq!(channel.status(&second).state, LinkState::Stopped);
+    assert_eq!(channel.status(&second).state, AccountState::Stopped);
     assert!(channel.status(&first).last_poll.is_some(), "health is the age of the last good poll");
 }
 
@@ -573,7 +573,7 @@ async fn accounts_are_taken_over_from_the_official_plugin_and_back_again() {
         "and nobody is forgotten"
     );
     // The simulator has never given out that cursor, and says so.
-    until(&channel, &lab.account, LinkState::Backoff).await;
+    until(&channel, &lab.account, AccountState::Backoff).await;
     let polls = lab.simulator.requests_to(Endpoint::GetUpdates);
     assert_eq!(polls.last().unwrap().json()["get_updates_buf"], "of-the-official-plugin");
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ilink_fixtures::Endpoint;
 use tokio::time::{sleep, timeout};
 use weixin_channel::backend::{Settlement, StoreError, StoreErrorKind};
-use weixin_channel::{AccountConfig, Channel, Deliveries, Error, LinkState, OutboxPolicy, Reply, SendPolicy};
+use weixin_channel::{
+    AccountConfig, AccountState, Channel, Deliveries, Error, OutboxPolicy, Reply, SendPolicy,
+};
 
 use crate::hooked::{Hook, Hooked};
 use crate::{Lab, next, until};
@@ -40,8 +42,8 @@ impl Failing {
         }
         for what in settled {
             match what {
-                Settlement::Done(_) => fail(&self.done)?,
-                Settlement::Failed { .. } => fail(&self.failures)?,
+                Settlement::Acked(_) => fail(&self.done)?,
+                Settlement::Nacked { .. } => fail(&self.failures)?,
                 Settlement::Dispatched(_) => {}
             }
         }
@@ -86,7 +88,7 @@ async fn a_batch_that_cannot_be_written_waits_and_is_not_acknowledged() {
     assert_eq!(with_old_cursor, 1, "the batch was kept, not polled for again");
     assert!(polls.len() <= 2, "no poll acknowledged the batch before it was written");
     let status = channel.status(&lab.account);
-    assert_eq!((status.state, status.last_error), (LinkState::Online, None), "and it is over");
+    assert_eq!((status.state, status.last_error), (AccountState::Online, None), "and it is over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +121,7 @@ async fn an_account_whose_journal_cannot_be_read_begins_later() {
     let store = failing(0);
     store.beginning.store(2, Ordering::Relaxed);
     let (channel, mut deliveries) = start(&lab, &store).await;
-    until(&channel, &lab.account, LinkState::Backoff).await;
+    until(&channel, &lab.account, AccountState::Backoff).await;
     lab.phone().send_text("hello");
     assert_eq!(next(&mut deliveries).await.inbound.text, "hello");
 }
@@ -149,7 +151,7 @@ async fn a_failure_that_cannot_be_written_does_not_end_the_monitor() {
     lab.phone().send_text("again and again");
     let delivery = next(&mut deliveries).await;
     store.failures.store(1, Ordering::Relaxed);
-    delivery.fail("the agent is down");
+    delivery.nack("the agent is down");
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "again and again");
     delivery.ack().await.unwrap();
@@ -164,7 +166,7 @@ async fn a_monitor_that_is_cut_off_is_stopped_and_can_be_started_again() {
     let delivery = next(&mut deliveries).await;
     store.stuck.store(true, Ordering::Relaxed);
     timeout(Duration::from_secs(1), channel.stop(&lab.account)).await.expect("it took more than a second");
-    assert_eq!(channel.status(&lab.account).state, LinkState::Stopped);
+    assert_eq!(channel.status(&lab.account).state, AccountState::Stopped);
     store.stuck.store(false, Ordering::Relaxed);
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     delivery.ack().await.unwrap();

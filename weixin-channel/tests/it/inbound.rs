@@ -5,7 +5,7 @@ use std::time::Duration;
 use ilink_fixtures::{Endpoint, Fault};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
-use weixin_channel::{AccountConfig, InboundPolicy, LinkState};
+use weixin_channel::{AccountConfig, AccountState, InboundPolicy};
 
 use crate::{Lab, USER, config, next, quiet, until};
 
@@ -95,7 +95,7 @@ async fn what_is_settled_while_the_account_is_stopped_counts() {
     let two = next(&mut deliveries).await;
     assert_eq!(two.inbound.text, "two");
     channel.stop(&lab.account).await;
-    two.fail("not now");
+    two.nack("not now");
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     assert_eq!(next(&mut deliveries).await.inbound.text, "two");
 }
@@ -136,7 +136,7 @@ async fn a_message_that_fails_comes_again_and_becomes_a_dead_letter() {
     for _ in 0..5 {
         let delivery = next(&mut deliveries).await;
         assert_eq!(delivery.inbound.text, "poison", "what is behind it waits");
-        delivery.fail("the agent is down");
+        delivery.nack("the agent is down");
     }
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "behind it");
@@ -164,7 +164,7 @@ async fn odd_messages_cost_nothing_but_themselves() {
 async fn an_answer_that_is_lost_is_asked_for_again() {
     let lab = Lab::new();
     let (channel, mut deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     lab.simulator.fault(Fault::LostAnswer, Endpoint::GetUpdates, 1);
     lab.phone().send_text("hello");
     assert_eq!(next(&mut deliveries).await.inbound.text, "hello");
@@ -176,20 +176,20 @@ async fn a_stale_token_is_told_and_the_account_recovers() {
     let stale = Fault::Errcode { errcode: -14, errmsg: Some("session timeout".into()) };
     lab.simulator.fault(stale, Endpoint::GetUpdates, 4);
     let (channel, mut deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::NeedsLogin).await;
+    until(&channel, &lab.account, AccountState::NeedsLogin).await;
     let status = channel.status(&lab.account);
     assert!(status.last_error.unwrap().contains("log in again"));
     lab.phone().send_text("still here?");
     let delivery = tokio::time::timeout(Duration::from_secs(3600), deliveries.next()).await.unwrap().unwrap();
     assert_eq!(delivery.inbound.text, "still here?");
-    assert_eq!(channel.status(&lab.account).state, LinkState::Online);
+    assert_eq!(channel.status(&lab.account).state, AccountState::Online);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_account_is_online_before_anybody_writes() {
     let lab = Lab::new();
     let (channel, _deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     assert_eq!(
         channel.status(&lab.account).last_poll,
         None,
@@ -201,14 +201,14 @@ async fn an_account_is_online_before_anybody_writes() {
 async fn stop_ends_within_a_second_whatever_is_in_flight() {
     let lab = Lab::new();
     let (channel, deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     while lab.simulator.requests_to(Endpoint::GetUpdates).is_empty() {
         sleep(Duration::from_millis(1)).await;
     }
     lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 1);
     timeout(Duration::from_secs(1), channel.stop(&lab.account)).await.expect("it took more than a second");
     channel.stop(&lab.account).await;
-    assert_eq!(channel.status(&lab.account).state, LinkState::Stopped);
+    assert_eq!(channel.status(&lab.account).state, AccountState::Stopped);
     // And again, with the same lock and the same token.
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
     channel.start(&lab.account, AccountConfig::default()).await.unwrap();
@@ -240,10 +240,10 @@ async fn the_journal_goes_on_where_the_official_plugin_stopped() {
 async fn a_slow_handler_is_felt_by_the_poll_not_by_the_memory() {
     let lab = Lab::new();
     let mut policy = InboundPolicy::default();
-    policy.max_open = 3;
+    policy.max_pending = 3;
     let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     for n in 0..10 {
         lab.phone().send_text(&format!("m{n}"));
         sleep(Duration::from_secs(1)).await;

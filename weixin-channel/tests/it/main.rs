@@ -30,7 +30,7 @@ use weixin_channel::backend::conformance;
 use weixin_channel::folder::{Durability, FolderBackend, FolderOptions};
 use weixin_channel::ilink_client::{Client, LoginEvent};
 use weixin_channel::{
-    AccountConfig, AccountId, Channel, ChannelBuilder, ChannelLoginEvent, Deliveries, Delivery, LinkState,
+    AccountConfig, AccountId, AccountState, Channel, ChannelBuilder, ChannelLoginEvent, Deliveries, Delivery,
     StateDir,
 };
 
@@ -160,7 +160,7 @@ pub(crate) async fn quiet(deliveries: &mut Deliveries) -> bool {
     tokio::time::timeout(PATIENCE, deliveries.next()).await.is_err()
 }
 
-pub(crate) async fn until(channel: &Channel, account: &AccountId, state: LinkState) {
+pub(crate) async fn until(channel: &Channel, account: &AccountId, state: AccountState) {
     let mut events = channel.status_events();
     while channel.status(account).state != state {
         tokio::time::timeout(PATIENCE, events.recv()).await.expect("the state did not come").unwrap();

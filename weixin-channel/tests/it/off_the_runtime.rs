@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use weixin_channel::backend::{Accounts as _, Journal as _, Leases as _, NewEntry, Settlement};
 use weixin_channel::folder::{FolderBackend, FolderOptions};
 use weixin_channel::ilink_client::{Client, Cursor};
-use weixin_channel::{AccountId, Channel, LinkState, Reply, StateDir};
+use weixin_channel::{AccountId, AccountState, Channel, Reply, StateDir};
 
 use crate::hooked::{Hook, Hooked};
 use crate::{Lab, USER, config, next, until};
@@ -51,7 +51,7 @@ async fn a_lock_that_another_program_holds_stalls_nothing() {
     let lab = Lab::new();
     let (channel, mut deliveries) = lab.builder().build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     lab.phone().send_text("before");
     let delivery = next(&mut deliveries).await;
     let held = hold_lock(&lab);
@@ -85,7 +85,7 @@ async fn a_lock_that_is_held_too_long_has_its_own_sentence() {
         FolderBackend::open(StateDir::new(lab.folder.path()), FolderOptions::default()).await.unwrap();
     let lease = backend.acquire(&lab.account, "this test").await.unwrap();
     let held = hold_lock(&lab);
-    let what = [Settlement::Done(1)];
+    let what = [Settlement::Acked(1)];
     let (settled, stalled) = stall(backend.settle(&lease, &what)).await;
     let error = settled.unwrap_err().to_string();
     assert!(error.contains("channel.sqlite is locked by another program (a backup?)"), "{error}");
@@ -157,13 +157,13 @@ async fn two_channels_over_one_backend_do_not_run_one_account_twice() {
     let (second, _more) = second().build().await.unwrap();
     assert_eq!(second.start(&lab.account, config()).await.unwrap_err().code(), "account-locked");
     assert_eq!(backend.cursor(&lab.account).await.unwrap(), Some(cursor.clone()));
-    assert_eq!(second.status(&lab.account).state, LinkState::Stopped);
+    assert_eq!(second.status(&lab.account).state, AccountState::Stopped);
     // Once the first has let go, it goes on where that was.
     first.stop(&lab.account).await;
     second.start(&lab.account, config()).await.unwrap();
     assert_eq!(backend.cursor(&lab.account).await.unwrap(), Some(cursor));
     // What the first still has in hand is not written by it any more.
-    until(&second, &lab.account, LinkState::Online).await;
+    until(&second, &lab.account, AccountState::Online).await;
 }
 
 /// A process that was stopped for long, and whose account another one has got meanwhile.
@@ -179,7 +179,7 @@ async fn a_process_that_lost_its_account_stops_and_writes_nothing() {
     assert_eq!(refused.code(), "account-lost");
     assert_eq!(one.ack().await.unwrap_err().code(), "account-lost");
     lab.phone().send_text("two");
-    until(&channel, &lab.account, LinkState::Stopped).await;
+    until(&channel, &lab.account, AccountState::Stopped).await;
     assert!(channel.status(&lab.account).last_error.unwrap().contains("another process"));
     assert!(crate::quiet(&mut deliveries).await, "nothing more is given out here");
     assert_eq!(channel.backend().counts(&lab.account).await.unwrap().pending, 1, "the other one has it");

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use weixin_channel::ilink_client::Client;
-use weixin_channel::{AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, LinkState};
+use weixin_channel::{AccountConfig, AccountId, AccountState, AccountStatus, Channel, Deliveries, Delivery};
 
 use crate::path::{FAULTS, PathFault, USER, World};
 
@@ -84,7 +84,7 @@ async fn row(fault: PathFault) -> Option<String> {
         tokio::select! {
             delivery = deliveries.next() => break take(delivery.unwrap()).await,
             event = events.recv() => {
-                let Ok(AccountStatus { state: LinkState::Backoff, last_error: Some(error), .. }) = event else { continue };
+                let Ok(AccountStatus { state: AccountState::Backoff, last_error: Some(error), .. }) = event else { continue };
                 told.get_or_insert_with(|| World::stable(&error));
                 world.end();
             }

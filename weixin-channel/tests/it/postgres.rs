@@ -11,7 +11,7 @@ use weixin_channel::backend::{
 use weixin_channel::fleet::{Fleet, FleetOptions};
 use weixin_channel::ilink_client::{Client, Credentials, Cursor};
 use weixin_channel::postgres::{PostgresBackend, PostgresOptions};
-use weixin_channel::{AccountConfig, AccountId, Channel, Error, LinkState};
+use weixin_channel::{AccountConfig, AccountId, AccountState, Channel, Error};
 
 fn server() -> Option<Server> {
     Server::start(Durability::Processes).expect("PostgreSQL")
@@ -237,7 +237,7 @@ async fn a_fleet_of_two_becomes_one_of_one() {
         processes.push((channel.clone(), deliveries, Fleet::start(channel, backend, options)));
     }
     let running = |channel: &Channel| {
-        let of = |id: &AccountId| channel.status(id).state == LinkState::Online;
+        let of = |id: &AccountId| channel.status(id).state == AccountState::Online;
         bots.iter().map(|bot| AccountId::new(bot.bot_id.as_str())).filter(of).collect::<Vec<_>>()
     };
     let (second, third) = (processes.pop().expect("two"), processes.pop().expect("one"));

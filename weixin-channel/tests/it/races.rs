@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
 use tokio::time::{sleep, timeout};
-use weixin_channel::{ChannelLoginEvent, InboundPolicy, LinkState, OutboxPolicy, SendPolicy};
+use weixin_channel::{AccountState, ChannelLoginEvent, InboundPolicy, OutboxPolicy, SendPolicy};
 
 use crate::{Lab, USER, config, next, quiet, until};
 
@@ -20,7 +20,7 @@ fn paced(refill: Duration) -> SendPolicy {
 async fn a_start_waits_for_the_stop_that_is_under_way() {
     let lab = Lab::new();
     let (channel, _deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 2);
     let (stopping, id) = (channel.clone(), lab.account.clone());
     let stop = tokio::spawn(async move { stopping.stop(&id).await });
@@ -30,7 +30,7 @@ async fn a_start_waits_for_the_stop_that_is_under_way() {
     // A stop that nobody waits for to its end ends all the same.
     assert!(timeout(Duration::ZERO, channel.stop(&lab.account)).await.is_err());
     channel.start(&lab.account, config()).await.unwrap();
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +41,7 @@ async fn a_dead_letter_that_is_put_back_while_its_account_starts_comes_once() {
     let (channel, mut deliveries) = lab.builder().inbound(policy).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("poison");
-    next(&mut deliveries).await.fail("the agent is down");
+    next(&mut deliveries).await.nack("the agent is down");
     assert!(quiet(&mut deliveries).await);
     let letter = channel.dead_letters(&lab.account).await.unwrap()[0].entry.id;
     channel.stop(&lab.account).await;
@@ -153,14 +153,14 @@ async fn a_send_that_waits_for_its_pace_does_not_outlive_the_logout() {
 async fn a_journal_that_is_taken_away_acknowledges_nothing() {
     let lab = Lab::new();
     let (channel, mut deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     for file in ["channel.sqlite", "channel.sqlite-wal", "channel.sqlite-shm"] {
         std::fs::remove_file(lab.folder.path().join("openclaw-weixin").join(file)).unwrap();
     }
     lab.phone().send_text("do not lose me");
     sleep(Duration::from_secs(60)).await;
     let status = channel.status(&lab.account);
-    assert_eq!(status.state, LinkState::Backoff);
+    assert_eq!(status.state, AccountState::Backoff);
     assert!(status.last_error.as_ref().unwrap().contains("channel.sqlite"), "{status:?}");
     assert!(quiet(&mut deliveries).await, "what is not written is not given out");
     channel.stop_all().await;
@@ -191,7 +191,7 @@ async fn who_was_approved_stays_approved_after_a_new_login() {
 async fn a_login_whose_confirmation_is_not_waited_for_is_told_by_the_next_call() {
     let lab = Lab::new();
     let (channel, _deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     lab.simulator.revoke(lab.account.bot_id().as_str());
     lab.simulator.fault(Fault::Hang { limit_ms: None }, Endpoint::NotifyStop, 1);
     let mut login = channel.login(&config()).await.unwrap();

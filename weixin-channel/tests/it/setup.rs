@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
 use weixin_channel::ilink_client::{Client, LoginEvent};
-use weixin_channel::{AccountConfig, Channel, ChannelLoginEvent, Error, LinkState};
+use weixin_channel::{AccountConfig, AccountState, Channel, ChannelLoginEvent, Error};
 
 use crate::in_process::{BASE_URL, InProcess};
 use crate::{Lab, PATIENCE, USER, config, next, until};
@@ -157,9 +157,9 @@ async fn a_program_none_of_whose_accounts_can_start_ends_with_the_reason() {
 async fn dropping_the_channel_stops_its_accounts() {
     let lab = Lab::new();
     let (channel, deliveries) = lab.start().await;
-    until(&channel, &lab.account, LinkState::Online).await;
+    until(&channel, &lab.account, AccountState::Online).await;
     drop((channel, deliveries));
-    // Its lock is free once the monitor has ended.
+    // Its lock is free once the poller has ended.
     let (again, _deliveries) = lab.builder().build().await.unwrap();
     let start = async {
         while let Err(error) = again.start(&lab.account, AccountConfig::default()).await {
@@ -185,7 +185,7 @@ async fn an_unreachable_server_is_a_status_that_names_it() {
     let mut config = AccountConfig::default();
     config.base_url = Some(url);
     channel.start(&lab.account, config).await.unwrap();
-    until(&channel, &lab.account, LinkState::Backoff).await;
+    until(&channel, &lab.account, AccountState::Backoff).await;
     let error = channel.status(&lab.account).last_error.unwrap();
     assert!(error.contains("127.0.0.1 refuses the connection"), "{error}");
 }

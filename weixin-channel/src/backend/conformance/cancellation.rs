@@ -49,7 +49,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
     for polls in 0.. {
         let ids =
             lab.ingest("c", &[entry(&format!("{polls} 1"), "u"), entry(&format!("{polls} 2"), "u")]).await;
-        let done = [Settlement::Done(ids[0]), Settlement::Done(ids[1])];
+        let done = [Settlement::Acked(ids[0]), Settlement::Acked(ids[1])];
         let ended = cut(polls, lab.backend.settle(&lab.lease, &done)).await;
         let pending = lab.pending().await.len();
         assert!(pending == 0 || pending == 2, "half of what was settled is there after {polls} polls");
@@ -71,7 +71,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
 
         // Whoever got a lease and was not told lets go of it.
         lab.backend.release(&lab.lease_b).await.expect("release");
-        let third = crate::AccountId::new(&format!("third {polls}"));
+        let third = crate::account::AccountId::new(&format!("third {polls}"));
         let got = cut(polls, lab.backend.acquire(&third, "one that is cut off")).await;
         let lease = match got {
             Some(lease) => lease,
@@ -85,7 +85,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
 }
 
 /// What was cut off may take a moment to let go.
-async fn soon<B: Backend>(lab: &Lab<B>, account: &crate::AccountId) -> crate::backend::Lease {
+async fn soon<B: Backend>(lab: &Lab<B>, account: &crate::account::AccountId) -> crate::backend::Lease {
     for _ in 0..10_000 {
         if let Ok(lease) = lab.backend.acquire(account, "the conformance suite").await {
             return lease;

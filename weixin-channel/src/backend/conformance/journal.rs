@@ -33,7 +33,7 @@ pub(super) async fn messages_and_cursor<B: Backend>(lab: Lab<B>) {
 pub(super) async fn keys<B: Backend>(lab: Lab<B>) {
     let first = lab.ingest("c1", &[entry("1", "u"), entry("1", "u")]).await;
     assert_eq!(first.len(), 1, "a key is new once, in one batch too");
-    lab.settle(&[Settlement::Done(first[0])]).await.expect("done");
+    lab.settle(&[Settlement::Acked(first[0])]).await.expect("done");
     assert!(lab.ingest("c2", &[entry("1", "u")]).await.is_empty(), "a handled message is known");
     let other = lab
         .backend
@@ -68,8 +68,13 @@ pub(super) async fn settling<B: Backend>(lab: Lab<B>) {
     let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
     let flags: Vec<bool> = pending.iter().map(|entry| entry.dispatched).collect();
     assert_eq!(flags, [true, false, false], "a message that a handler had is known as such");
+    let going = [NewEntry { dispatched: true, ..entry("4", "v") }];
+    let fresh = lab.backend.ingest(&lab.lease, &Cursor::from("c2"), &going, lab.now).await.expect("ingest");
+    assert!(fresh[0].dispatched, "and so is one that goes to a handler as soon as it is here");
+    assert_eq!(lab.backend.pending(&lab.a, ids[2], 100).await.expect("pending"), fresh);
+    lab.settle(&[Settlement::Acked(fresh[0].id)]).await.expect("done");
     for _ in 0..2 {
-        lab.settle(&[Settlement::Done(ids[0])]).await.expect("done, twice");
+        lab.settle(&[Settlement::Acked(ids[0])]).await.expect("done, twice");
     }
     lab.settle(&[failed(ids[1], "why", false)]).await.expect("failed");
     let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
@@ -134,7 +139,7 @@ pub(super) async fn prune<B: Backend>(lab: Lab<B>) {
     let odd = odd("dead", "");
     let new = lab.ingest_at("c2", &[odd, entry("1", "u"), entry("2", "u"), entry("3", "u")], late).await;
     for id in [old[0], new[0], new[1], new[2]] {
-        lab.settle(&[Settlement::Done(id)]).await.expect("done");
+        lab.settle(&[Settlement::Acked(id)]).await.expect("done");
     }
     lab.settle(&[failed(old[2], "why", true)]).await.expect("failed");
     let gone = lab.backend.prune(&lab.a, &retention, late).await.expect("prune");
@@ -166,7 +171,7 @@ pub(super) async fn forget<B: Backend>(lab: Lab<B>) {
         1,
         "and of the other one nothing"
     );
-    let late = lab.settle(&[Settlement::Done(1)]).await.expect_err("leases of before are lost");
+    let late = lab.settle(&[Settlement::Acked(1)]).await.expect_err("leases of before are lost");
     assert!(late.is_fenced(), "{late}");
 }
 

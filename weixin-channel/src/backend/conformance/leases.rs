@@ -41,7 +41,7 @@ pub(super) async fn fencing<B: Backend>(lab: Lab<B>) {
     let refused = [
         lab.backend.renew(&lab.lease).await.err(),
         lab.backend.ingest(&lab.lease, &Cursor::from("c2"), &[entry("2", "u")], lab.now).await.err(),
-        lab.settle(&[Settlement::Done(ids[0])]).await.err(),
+        lab.settle(&[Settlement::Acked(ids[0])]).await.err(),
         lab.backend.reserve(&lab.a, old, &unknown, lab.now).await.err(),
         lab.backend.record_send(&lab.a, old, &record, lab.now).await.err(),
         lab.backend.enqueue(&lab.a, old, &[item("1")], 10).await.err(),
@@ -55,6 +55,6 @@ pub(super) async fn fencing<B: Backend>(lab: Lab<B>) {
     assert_eq!(lab.pending().await, ids, "nothing has changed");
     assert_eq!(lab.sends_of(&UserId::from("u")).await, 0);
     assert!(lab.backend.outbox(&lab.a, 0, 10).await.expect("outbox").is_empty());
-    lab.backend.settle(&latest, &[Settlement::Done(ids[0])]).await.expect("the latest lease writes");
+    lab.backend.settle(&latest, &[Settlement::Acked(ids[0])]).await.expect("the latest lease writes");
     lab.backend.reserve(&lab.a, None, &unknown, lab.now).await.expect("any process sends");
 }

@@ -87,7 +87,7 @@ fn entry(key: &str, peer: &str) -> NewEntry {
 }
 
 fn failed(id: i64, reason: &str, dead: bool) -> Settlement {
-    Settlement::Failed { id, reason: reason.to_owned(), dead }
+    Settlement::Nacked { id, reason: reason.to_owned(), dead }
 }
 
 impl<B: Backend> Lab<B> {
@@ -108,7 +108,7 @@ impl<B: Backend> Lab<B> {
         fresh.expect("ingest").into_iter().map(|entry| entry.id).collect()
     }
 
-    async fn settle(&self, what: &[Settlement]) -> Result<(), crate::Error> {
+    async fn settle(&self, what: &[Settlement]) -> Result<(), crate::error::Error> {
         self.backend.settle(&self.lease, what).await
     }
 

@@ -120,7 +120,8 @@ $$;
 -- Which of the entries are new, as their places from 1 on, with their numbers.
 CREATE FUNCTION weixin_ingest(
     a text, g bigint, new_cursor text, now_ms bigint, keys text[], contents text[], withins bigint[], peers text[],
-    raws text[], written bigint[], reasons text[], tokens text[]
+    raws text[], written bigint[], reasons text[], tokens text[],
+    dispatched boolean[]
 ) RETURNS TABLE (place integer, id bigint) LANGUAGE plpgsql AS $$
 DECLARE n integer; new_id bigint; at_ms bigint;
 BEGIN
@@ -132,7 +133,8 @@ BEGIN
             AND j.received_ms BETWEEN now_ms - withins[n] AND now_ms
         ) THEN
             INSERT INTO weixin_journal AS j (account, key, content, peer, raw, state, reason, received_ms)
-                VALUES (a, keys[n], contents[n], peers[n], raws[n], CASE WHEN reasons[n] IS NULL THEN 0 ELSE 2 END,
+                VALUES (a, keys[n], contents[n], peers[n], raws[n],
+                        CASE WHEN reasons[n] IS NOT NULL THEN 2 WHEN dispatched[n] THEN 3 ELSE 0 END,
                         reasons[n], now_ms)
                 ON CONFLICT (account, key) DO NOTHING RETURNING j.id INTO new_id;
         END IF;

@@ -1,0 +1,127 @@
+//! From the journal to a handler: authorise, resolve the quote, fetch media, hand over. Runs beside the poll.
+
+use std::sync::{Arc, Weak};
+
+use ilink_client::UserId;
+
+use crate::access::admission;
+use crate::access::policy::Verdict;
+use crate::account::running::LeaseCell;
+use crate::account::{Account, AccountConfig, AccountId};
+use crate::backend::{Entry, Settlement};
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::error::Error;
+use crate::inbound::delivery::{Delivery, Lanes, Settler};
+use crate::inbound::in_flight::InFlight;
+use crate::inbound::media;
+use crate::inbound::message::Inbound;
+use crate::inbound::policy::MediaPolicy;
+use crate::inbound::settlements::Settlements;
+
+/// What it takes to hand over messages of one account.
+#[derive(Clone)]
+pub(crate) struct Dispatcher {
+    pub(crate) account: Account,
+    pub(crate) config: AccountConfig,
+    pub(crate) settlements: Arc<Settlements>,
+    /// Not kept alive by an account that runs.
+    pub(crate) core: Weak<Core>,
+    pub(crate) lanes: Lanes,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) lease: Arc<LeaseCell>,
+}
+
+/// What became of a message on its way.
+#[derive(Debug)]
+pub(crate) enum DispatchOutcome {
+    /// A handler has it.
+    Delivered,
+    /// Nobody is to be given it: it is done.
+    Dropped(Entry),
+    /// It cannot be read: it is dead.
+    Unreadable(Entry),
+    /// It could not be prepared, for a reason that may pass.
+    Failed(Entry, String),
+    /// The channel is gone.
+    Gone,
+    /// Another process runs the account: it has the message.
+    Lost(Error),
+}
+
+impl Dispatcher {
+    /// `noted` says that the journal knows already that the message goes to a handler.
+    pub(crate) async fn dispatch(self, entry: Entry, control: bool, noted: bool) -> DispatchOutcome {
+        let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
+            return DispatchOutcome::Unreadable(entry);
+        };
+        let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
+        match self.admit(&core, &inbound.from).await {
+            Ok(true) => {}
+            Ok(false) => return DispatchOutcome::Dropped(entry),
+            Err(error) => return DispatchOutcome::Failed(entry, error.to_string()),
+        }
+        let id = self.id();
+        core.quotes.resolve(id, &mut inbound, core.now()).await;
+        if let MediaPolicy::Eager { max_size } = core.inbound.media {
+            media::fetch(&core, id, &mut inbound, max_size).await;
+        }
+        // A channel that is gone has nobody who could handle a message; one that is kept alive here would never go.
+        drop(core);
+        let Ok(permit) = self.lanes.reserve(control).await else { return DispatchOutcome::Gone };
+        let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
+        // Before it is handed over: another process may have it.
+        let lease = self.lease.get();
+        if let Some(lease) = lease.clone().filter(|_| !noted) {
+            match self.settlements.settle(lease, Settlement::Dispatched(entry.id)).await {
+                Err(error) if error.is_fenced() => return DispatchOutcome::Lost(error),
+                Err(error) => {
+                    tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
+                }
+                Ok(()) => {}
+            }
+        }
+        let delivery = Delivery {
+            account: id.clone(),
+            id: entry.id,
+            inbound,
+            control,
+            redelivered: entry.dispatched,
+            core,
+            settler: Some(Settler {
+                settlements: self.settlements.clone(),
+                in_flight: self.in_flight.clone(),
+                lease: self.lease.clone(),
+                generation: lease.map_or(0, |lease| lease.generation),
+            }),
+        };
+        self.in_flight.add(entry, control);
+        permit.send(delivery);
+        DispatchOutcome::Delivered
+    }
+
+    fn id(&self) -> &AccountId {
+        &self.account.id
+    }
+
+    /// Authorise, then act (invariant 5): false for a sender who is not allowed. One who may ask to be is sent a code.
+    async fn admit(&self, core: &Arc<Core>, sender: &UserId) -> Result<bool, Error> {
+        match admission::admit(core, &self.account, &self.config, sender).await? {
+            Verdict::Allowed { .. } => Ok(true),
+            Verdict::Pair => {
+                if let Some((code, text)) = admission::request_pairing(core, self.id(), sender).await?
+                    && let Err(error) =
+                        Conversation::new(core.clone(), self.id(), sender.as_str()).send(text).await
+                {
+                    tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
+                    admission::take_back(core, &code).await?;
+                }
+                Ok(false)
+            }
+            Verdict::Refused => {
+                tracing::info!(account = %self.id(), "a message was dropped: its sender is not allowed");
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Deliveries that are with handlers, over restarts of their poller: a turn that outlives a restart is not begun a
+//! second time beside itself (invariant 2).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::backend::Entry;
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// It is taken care of; where the journal could not be told, that is to be made up for.
+    Acked { entry: Entry, journalled: bool },
+    /// It is to come again.
+    Nacked(Entry, String),
+}
+
+/// The deliveries of one account that are in flight.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// With a flag for control messages.
+    entries: BTreeMap<i64, (Entry, bool)>,
+    /// Who is told; nobody while the account is stopped, and then the journal alone knows.
+    poller: Option<mpsc::UnboundedSender<Settled>>,
+}
+
+impl InFlight {
+    /// A poller begins: it hears of every delivery that is settled from now on, and is given those that are in flight.
+    pub(crate) fn attach(&self, poller: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
+        let mut state = self.lock();
+        state.poller = Some(poller);
+        state.entries.values().cloned().collect()
+    }
+
+    /// A message goes to a handler.
+    pub(crate) fn add(&self, entry: Entry, control: bool) {
+        self.lock().entries.insert(entry.id, (entry, control));
+    }
+
+    /// True while the message is with a handler, and its account is still here.
+    pub(crate) fn has(&self, id: i64) -> bool {
+        self.lock().entries.contains_key(&id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    /// The account is gone: nobody is told any more, and nothing is remembered of its messages.
+    pub(crate) fn forget(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// It is taken care of; the journal knows, or does not.
+    pub(crate) fn acked(&self, id: i64, journalled: bool) {
+        self.settle(id, |entry| Settled::Acked { entry, journalled });
+    }
+
+    /// It is to come again.
+    pub(crate) fn nacked(&self, id: i64, reason: String) {
+        self.settle(id, |entry| Settled::Nacked(entry, reason));
+    }
+
+    fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+        let mut state = self.lock();
+        if let (Some((entry, _)), Some(poller)) = (state.entries.remove(&id), &state.poller) {
+            // A poller that has ended no longer listens; its successor reads the journal.
+            let _ = poller.send(what(entry));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
