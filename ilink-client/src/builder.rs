@@ -13,7 +13,7 @@ use crate::client::{Client, Clock, DEFAULT_BASE_URL, Inner, header_value};
 use crate::error::Error;
 use crate::hosts::{HostPolicy, parse_base_url};
 use crate::retry::{Random, RetryPolicy};
-use crate::transport::{BoxFuture, ReqwestTransport, Transport, TransportSettings};
+use crate::transport::{BoxFuture, BuiltInTransport, Transport, TransportSettings};
 use crate::wire::request::BaseInfo;
 
 /// Settings of a [`Client`].
@@ -94,13 +94,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends through your own client. Give it no redirects: `redirect::Policy::none()`; and its proxy and root
-    /// certificates, since those given here are for the built-in client only.
-    pub fn reqwest_client(self, client: reqwest::Client) -> Self {
-        self.transport(ReqwestTransport::from_client(client))
-    }
-
-    /// Sends through something else than reqwest.
+    /// Sends through something else than the built-in client, with proxy, root certificates and name lookup of its own:
+    /// those given here are the built-in client's.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -109,9 +104,9 @@ impl ClientBuilder {
     /// A proxy instead of the one in the environment: `HTTPS_PROXY`, else `ALL_PROXY`, in upper or lower case, but for
     /// the hosts in `NO_PROXY`. The kinds are `http`, `https`, `socks5`, `socks5h` (the proxy looks names up), `socks4`
     /// and `socks4a`; a user name and password stand before the host, percent-encoded. A variable that cannot be used
-    /// is named in the log and ignored.
-    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
-        self.settings.proxy = Some(proxy);
+    /// is named in the log and ignored; a URL given here that cannot be used is an error of [`build`](Self::build).
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.settings.proxy = Some(url.into());
         self
     }
 
@@ -172,7 +167,7 @@ impl ClientBuilder {
             Some(transport) => transport,
             None => {
                 self.settings.clock.clone_from(&self.clock);
-                Arc::new(ReqwestTransport::new(self.settings)?)
+                Arc::new(BuiltInTransport::new(self.settings)?)
             }
         };
         let base_info =

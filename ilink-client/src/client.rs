@@ -22,7 +22,7 @@ use crate::hosts::HostPolicy;
 use crate::login::{Login, LoginBuilder, LoginSession};
 use crate::retry::{Random, RetryPolicy};
 use crate::secret::Secret;
-use crate::transport::{Body, Transport, TransportError};
+use crate::transport::{Body, Transport};
 use crate::wire::request::BaseInfo;
 
 /// The API's address, and always the first one of a login ([protocol §1]).
@@ -273,12 +273,10 @@ pub(crate) fn to_json(body: &impl Serialize) -> Result<Bytes, Error> {
 }
 
 async fn read_body(answer: Response<Body>, host: &str) -> Result<Bytes, Error> {
-    let mut answer = reqwest::Response::from(answer);
+    let mut body = answer.into_body();
     let mut first = Bytes::new();
     let mut rest = Vec::new();
-    while let Some(chunk) =
-        answer.chunk().await.map_err(|error| TransportError::from(error).into_error(host))?
-    {
+    while let Some(chunk) = body.chunk().await.map_err(|error| error.into_error(host))? {
         if first.len() + rest.len() + chunk.len() > MAX_ANSWER {
             let limit = MAX_ANSWER >> 20;
             return Err(Error::new(

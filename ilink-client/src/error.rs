@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::endpoint::SEND_MESSAGE;
-use crate::transport::ConnectCause;
+use crate::transport::cause::ConnectCause;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -13,6 +13,15 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a token, a URL query or
 /// the text of a message.
+///
+/// Errors have one shape in all crates of this family (`ilink-client`, `weixin-media`, `weixin-channel`):
+///
+/// - `kind()`: what kind of failure it is, an enum of the crate that may grow;
+/// - `retry_class()`: whether and how to try again, a [`RetryClass`] everywhere;
+/// - `code()`: a short name in lower case with hyphens, for logs and for other languages. It is the same for the same
+///   failure in whichever crate it began, and stays the same over versions; [the list].
+///
+/// [the list]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/errors.md
 ///
 /// ```
 /// use ilink_client::{Error, RetryClass};
@@ -76,7 +85,7 @@ pub enum ErrorKind {
     Login,
 }
 
-/// Whether and how to try again.
+/// Whether and how to try again: in all crates of this family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryClass {
@@ -88,11 +97,28 @@ pub enum RetryClass {
     Idempotent,
     /// A new login is needed first.
     AfterLogin,
-    /// The server refused for now (`ret:-2`: budget, window or pace, [field note 2]); repeating at once makes it
-    /// worse.
+    /// Refused for now, and repeating at once makes it worse: the server said `ret:-2` (budget, window or pace,
+    /// [field note 2]), or nothing can be sent before the user writes again.
     ///
     /// [field note 2]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-2
     Later,
+}
+
+impl ErrorKind {
+    /// The code of an error of this kind of which no more is known.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::HostNotAllowed => "host-not-allowed",
+            Self::Connect => "unreachable",
+            Self::Timeout => "timed-out",
+            Self::Interrupted => "interrupted",
+            Self::Status => "http-status",
+            Self::Body => "bad-answer",
+            Self::Api => "rejected",
+            Self::Login => "login-failed",
+        }
+    }
 }
 
 impl Error {
@@ -216,6 +242,18 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// A short name that stays the same over versions ([the list]).
+    ///
+    /// [the list]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/errors.md
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.0.kind {
+            ErrorKind::Api if self.is_stale_session() => "needs-login",
+            ErrorKind::Api if self.is_bad_argument() => "bad-target",
+            kind => kind.code(),
+        }
     }
 
     /// Whether and how to try again.

@@ -34,8 +34,7 @@ pub use request::{
     GetConfig, GetUpdates, GetUploadUrl, NotifyStart, NotifyStop, RawJson, Received, SendMessage, SendTyping,
     Sent, Update, UpdateBatch, UploadTarget,
 };
-pub use reqwest;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use transport::{Body, BoxFuture, ConnectCause, Transport, TransportError, http_builder};
+pub use transport::{Body, BoxFuture, ConnectCause, Transport, TransportError};
 pub use updates::{LinkState, Updates, UpdatesEvent, UpdatesPolicy};

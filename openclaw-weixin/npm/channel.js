@@ -1,4 +1,4 @@
-// The channel as OpenClaw sees it: accounts, login, monitors, sends. Translation only; the work is done in the
+// The channel as OpenClaw sees it: accounts, login, sends. Translation only; the work is done in the
 // addon (see port.js).
 import {
   CHANNEL_ID,

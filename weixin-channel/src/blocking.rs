@@ -1,6 +1,6 @@
 //! Work that waits for a disk or takes its time, beside the runtime.
 
-use crate::backend::{StoreError, StoreErrorKind};
+use crate::backend::error::{StoreError, StoreErrorKind};
 use crate::error::Error;
 
 /// Runs it on a thread of the runtime's that may wait. If the future is dropped, it is done to its end all the same.

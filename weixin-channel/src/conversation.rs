@@ -1,35 +1,37 @@
 //! One user of one account: sends, turns, typing, ledger.
 
+use std::sync::Arc;
+
 use ilink_client::{RunId, UserId};
 
+use weixin_media::Media;
+
+use crate::access::policy::plain_user_id;
 use crate::account::AccountId;
 use crate::backend::Ledger;
-use crate::channel::Channel;
+use crate::core::Core;
 use crate::error::Error;
-use crate::outbound::typing::Typing;
-use crate::outbound::{Importance, Reply, SendReport, Turn, bare_user};
+use crate::outbound::policy::{Importance, SendPolicy};
+use crate::outbound::reply::Reply;
+use crate::outbound::send::SendReport;
+use crate::outbound::sender::Sender;
+use crate::outbound::turn::Turn;
+use crate::outbound::typing::{self, Typing};
 
 /// A user of an account, from [`Channel::conversation`] or [`Delivery::conversation`](crate::Delivery::conversation).
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    channel: Channel,
+    core: Arc<Core>,
     account: AccountId,
     user: String,
 }
 
-impl Channel {
-    /// A user of an account. They are looked up, when something is done for them, among those who have written: upper and
-    /// lower case are folded, and what hosts put in front of an id (`user:`, `dm:`) is ignored
-    /// ([field note 10](https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-10)).
-    #[must_use]
-    pub fn conversation(&self, account: &AccountId, user: impl AsRef<str>) -> Conversation {
-        let user = bare_user(user.as_ref()).to_owned();
-        Conversation { channel: self.clone(), account: account.clone(), user }
-    }
-}
-
 impl Conversation {
+    pub(crate) fn new(core: Arc<Core>, account: &AccountId, user: &str) -> Self {
+        Self { core, account: account.clone(), user: plain_user_id(user).to_owned() }
+    }
+
     /// The account.
     #[must_use]
     pub fn account(&self) -> &AccountId {
@@ -41,12 +43,6 @@ impl Conversation {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
-    }
-
-    /// The channel that it belongs to.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        &self.channel
     }
 
     /// Sends a reply, with the context token of the user's newest message: Markdown as the policy wants it, long texts in
@@ -64,11 +60,11 @@ impl Conversation {
     }
 
     pub(crate) async fn send_as(&self, reply: Reply, importance: Importance) -> Result<SendReport, Error> {
-        self.channel.send_as(&self.account, &self.user, reply, importance).await
+        self.sender(&reply).await?.send(reply, importance).await
     }
 
     pub(crate) async fn send_block(&self, reply: Reply, plenty: bool) -> Result<Option<SendReport>, Error> {
-        self.channel.send_block(&self.account, &self.user, reply, plenty).await
+        self.sender(&reply).await?.send_block(reply, plenty).await
     }
 
     /// Begins to answer bit by bit. All sends of a run carry its id, one of your own.
@@ -83,7 +79,7 @@ impl Conversation {
     /// # Errors
     /// If there is no such account.
     pub async fn typing(&self) -> Result<Typing, Error> {
-        self.channel.show_typing(&self.account, &self.user).await
+        typing::start(&self.core, &self.account, &self.user).await
     }
 
     /// How much was sent since the user's last message.
@@ -91,7 +87,7 @@ impl Conversation {
     /// # Errors
     /// If the backend cannot be read.
     pub async fn ledger(&self) -> Result<Ledger, Error> {
-        Ok(self.channel.backend().send_context(&self.account, &self.user).await?.ledger)
+        Ok(self.core.backend.send_context(&self.account, &self.user).await?.ledger)
     }
 
     /// The user as spelled on the wire; `None` if they have never written to this account.
@@ -99,7 +95,34 @@ impl Conversation {
     /// # Errors
     /// If the backend cannot be read.
     pub async fn user_id(&self) -> Result<Option<UserId>, Error> {
-        let context = self.channel.backend().send_context(&self.account, &self.user).await?;
+        let context = self.core.backend.send_context(&self.account, &self.user).await?;
         Ok(context.recipient.map(|recipient| recipient.user))
+    }
+
+    /// Uploads and downloads of the account: what the user's messages carry is fetched by
+    /// [`Media::download`].
+    ///
+    /// ```no_run
+    /// # async fn run(delivery: weixin_channel::Delivery) -> Result<(), weixin_channel::Error> {
+    /// let media = delivery.conversation().media().await?;
+    /// for (n, item) in delivery.inbound.media().iter().enumerate() {
+    ///     media.download(item).max_size(25 << 20).to_file(format!("inbound-{n}")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such account, or its CDN's URL is unusable.
+    pub async fn media(&self) -> Result<Media, Error> {
+        self.core.media(&self.account).await
+    }
+
+    pub(crate) fn send_policy(&self) -> &SendPolicy {
+        &self.core.sends
+    }
+
+    async fn sender(&self, reply: &Reply) -> Result<Sender, Error> {
+        Sender::new(&self.core, &self.account, &self.user, reply).await
     }
 }

@@ -4,13 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ilink_client::UserId;
+use ilink_client::{RetryClass, UserId};
 
 use crate::account::AccountId;
-use crate::backend::{StoreError, StoreErrorKind};
-use crate::outbound::Refusal;
+use crate::backend::error::{StoreError, StoreErrorKind};
+use crate::outbound::refusal::Refusal;
 
-/// Why a call failed. `Display` is one sentence that names the thing and says what to do.
+/// Why a call failed. `Display` is one sentence that names the thing and says what to do; its
+/// [shape](ilink_client::Error) is that of all crates below.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -93,39 +94,100 @@ pub enum Error {
     NoBackend,
 }
 
+/// What kind of failure it is: whose business it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The program's: an argument or a setting is not usable.
+    InvalidInput,
+    /// The owner's: there is no such account, or several would do.
+    Account,
+    /// Another process has the account, or has got it since.
+    Taken,
+    /// The machine's: what is kept cannot be read or written.
+    Storage,
+    /// No more may be sent to this user now, or not yet: a message of theirs makes it possible.
+    Refused,
+    /// The server's or the network's: [`ilink_client::Error::kind`] says more.
+    Client,
+    /// Media could not be moved: [`weixin_media::Error::kind`] says more.
+    Media,
+}
+
 impl Error {
-    /// A short name that stays the same over versions, for programs.
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            _ if self.is_fenced() => ErrorKind::Taken,
+            Self::State { .. } | Self::Corrupt { .. } | Self::Store(_) | Self::NewerStore(_) => {
+                ErrorKind::Storage
+            }
+            Self::UnknownAccount(_) | Self::NoAccounts | Self::AmbiguousAccount { .. } => ErrorKind::Account,
+            Self::Locked { .. } => ErrorKind::Taken,
+            Self::NoContext { .. } | Self::Refused { .. } => ErrorKind::Refused,
+            Self::Client(_) => ErrorKind::Client,
+            Self::Media(_) => ErrorKind::Media,
+            Self::Partial { source, .. } => source.kind(),
+            Self::EmptyReply | Self::NoStateDir | Self::NoBackend => ErrorKind::InvalidInput,
+        }
+    }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::State { .. } | Self::Corrupt { .. } => RetryClass::Idempotent,
+            Self::Store(error) => error.retry_class(),
+            Self::UnknownAccount(_) | Self::NoAccounts => RetryClass::AfterLogin,
+            Self::Locked { .. } => RetryClass::Safe,
+            Self::NoContext { .. } => RetryClass::Later,
+            Self::Refused { reason, .. } if *reason != Refusal::TooLong => RetryClass::Later,
+            Self::Client(error) => error.retry_class(),
+            Self::Media(error) => error.retry_class(),
+            // In part: the same reply would bring what was accepted a second time.
+            Self::Partial { .. }
+            | Self::Refused { .. }
+            | Self::NewerStore(_)
+            | Self::EmptyReply
+            | Self::AmbiguousAccount { .. }
+            | Self::NoStateDir
+            | Self::NoBackend => RetryClass::Never,
+        }
+    }
+
+    /// A short name that stays the same over versions ([the list]).
+    ///
+    /// [the list]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/errors.md
     #[must_use]
     pub fn code(&self) -> &'static str {
-        use ilink_client::ErrorKind as Kind;
         match self {
             Self::State { .. } => "state-unusable",
             Self::Corrupt { .. } => "state-corrupt",
-            Self::Store(error) if error.kind() == StoreErrorKind::Fenced => "account-lost",
-            Self::Store(_) => "store-failed",
+            Self::Store(error) => error.code(),
             Self::NewerStore(_) => "store-newer",
             Self::UnknownAccount(_) => "unknown-account",
             Self::Locked { .. } => "account-locked",
             Self::NoContext { .. } => "no-context",
             Self::NoStateDir => "no-state-dir",
             Self::NoBackend => "no-backend",
-            Self::Media(_) => "media-failed",
-            Self::Refused { reason, .. } => reason.as_str(),
+            Self::Client(error) => error.code(),
+            Self::Media(error) => error.code(),
+            Self::Refused { reason, .. } => reason.code(),
             Self::EmptyReply => "invalid-input",
             Self::NoAccounts => "no-accounts",
             Self::AmbiguousAccount { .. } => "ambiguous-account",
             Self::Partial { source, .. } => source.code(),
-            Self::Client(error) => match error.kind() {
-                Kind::InvalidInput => "invalid-input",
-                Kind::HostNotAllowed => "host-not-allowed",
-                Kind::Connect => "unreachable",
-                Kind::Timeout => "timed-out",
-                Kind::Login => "login-failed",
-                Kind::Api if error.is_stale_session() => "needs-login",
-                Kind::Api if error.is_bad_argument() => "bad-target",
-                Kind::Api => "rejected",
-                _ => "bad-answer",
-            },
+        }
+    }
+
+    /// Why a send was refused, where it was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { reason, .. } => Some(*reason),
+            Self::Partial { source, .. } => source.refusal(),
+            _ => None,
         }
     }
 
@@ -235,5 +297,11 @@ impl From<ilink_client::Error> for Error {
 impl From<weixin_media::Error> for Error {
     fn from(error: weixin_media::Error) -> Self {
         Self::Media(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }

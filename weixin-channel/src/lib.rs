@@ -7,6 +7,7 @@ pub mod backend;
 mod blocking;
 mod channel;
 mod conversation;
+mod core;
 mod error;
 pub mod fleet;
 pub mod folder;
@@ -22,17 +23,23 @@ pub mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use access::{AllowList, PairingPolicy};
-pub use account::{
-    Account, AccountConfig, AccountId, AccountState, AccountStatus, ChannelLogin, ChannelLoginEvent,
-};
+pub use access::PairingPolicy;
+pub use access::allow_list::AllowList;
+pub use account::login::{ChannelLogin, ChannelLoginEvent};
+pub use account::status::{AccountState, AccountStatus};
+pub use account::{Account, AccountConfig, AccountId};
 pub use channel::{Channel, ChannelBuilder};
 pub use conversation::Conversation;
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use folder::StateDir;
 pub use ilink_client;
-pub use inbound::{Deliveries, Delivery, Inbound, InboundMedia, InboundPolicy, MediaPolicy, SavedMedia};
-pub use outbound::{
-    Attachment, OutboxPolicy, Pace, Refusal, Reply, SendPolicy, SendReport, ToolStatus, Turn, Typing,
-};
+pub use inbound::delivery::{Deliveries, Delivery};
+pub use inbound::message::{Inbound, InboundMedia, SavedMedia};
+pub use inbound::policy::{InboundPolicy, MediaPolicy};
+pub use outbound::policy::{OutboxPolicy, Pace, SendPolicy};
+pub use outbound::refusal::Refusal;
+pub use outbound::reply::{Attachment, Reply};
+pub use outbound::send::SendReport;
+pub use outbound::turn::{ToolStatus, Turn};
+pub use outbound::typing::Typing;
 pub use weixin_media;

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use crate::access::{Policy, Verdict, decide, plain_user_id};
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::folder::{Environment, StateDir};
+use crate::folder::StateDir;
+use crate::folder::environment::Environment;
 
 /// What a rule makes of an input. The folder is the case's own, its `{root}`.
 type Run = fn(&Value, &Path) -> Value;

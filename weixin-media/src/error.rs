@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use ilink_client::TransportError;
+use ilink_client::{RetryClass, TransportError};
 use url::Url;
 
 /// Why media could not be moved.
@@ -157,19 +157,52 @@ impl Error {
         matches!(self.0.status, Some(403 | 404 | 410))
     }
 
-    /// True if trying again may help.
+    /// Whether and how to try again. Transfers are idempotent: an upload that broke leaves nothing behind.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub fn retry_class(&self) -> RetryClass {
         match self.0.kind {
-            ErrorKind::Connect
-            | ErrorKind::Idle
+            ErrorKind::Api => self.client_error().map_or(RetryClass::Never, ilink_client::Error::retry_class),
+            ErrorKind::Connect => RetryClass::Safe,
+            ErrorKind::Idle
             | ErrorKind::Timeout
             | ErrorKind::Interrupted
             | ErrorKind::Answer
-            | ErrorKind::Truncated => true,
-            ErrorKind::Status => self.0.status.is_some_and(|status| !(400..500).contains(&status)),
-            _ => false,
+            | ErrorKind::Truncated => RetryClass::Idempotent,
+            ErrorKind::Status if self.0.status.is_some_and(|status| !(400..500).contains(&status)) => {
+                RetryClass::Idempotent
+            }
+            _ => RetryClass::Never,
         }
+    }
+
+    /// A short name that stays the same over versions ([the list]).
+    ///
+    /// [the list]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/errors.md
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.0.kind {
+            ErrorKind::InvalidInput => "invalid-input",
+            ErrorKind::HostNotAllowed => "host-not-allowed",
+            ErrorKind::Source => "source-unreadable",
+            ErrorKind::Sink => "sink-unwritable",
+            ErrorKind::Key => "bad-key",
+            ErrorKind::Api => self.client_error().map_or("rejected", ilink_client::Error::code),
+            ErrorKind::Connect => "unreachable",
+            ErrorKind::Idle => "stalled",
+            ErrorKind::Timeout => "timed-out",
+            ErrorKind::Interrupted => "interrupted",
+            ErrorKind::Status => "http-status",
+            ErrorKind::Answer => "bad-answer",
+            ErrorKind::TooLarge => "too-large",
+            ErrorKind::Truncated => "truncated",
+            ErrorKind::Padding => "bad-padding",
+            ErrorKind::Digest => "bad-digest",
+        }
+    }
+
+    /// Worth another attempt of the same transfer. The client has repeated its own requests already.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.0.kind != ErrorKind::Api && self.retry_class() != RetryClass::Never
     }
 }
 

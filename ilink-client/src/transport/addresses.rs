@@ -62,11 +62,6 @@ impl Attempt {
 }
 
 impl Progress {
-    /// True if it was this name that was looked up, and not that of a proxy.
-    pub(super) fn looked_up(&self, name: &str) -> bool {
-        self.name == name
-    }
-
     /// How many addresses there are to choose from; 0 or 1 if the URL names one.
     pub(super) fn count(&self) -> usize {
         self.addresses.len()

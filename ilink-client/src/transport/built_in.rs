@@ -5,20 +5,21 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
+use http_body_util::BodyExt as _;
 
 use super::addresses::{Addresses, Attempt, HandshakeLimit, Lookup, Progress};
 use super::cause::Facts;
-use super::proxy::{EnvProxy, Environment};
+use super::proxy::{Environment, Proxy};
 use super::{Body, BoxFuture, Transport, TransportError};
 use crate::client::Clock;
 use crate::error::Error;
 use crate::hosts::is_loopback_host;
 
 /// The default transport.
-pub(crate) struct ReqwestTransport {
+pub(crate) struct BuiltInTransport {
     clients: RwLock<Clients>,
-    /// How to make the clients anew; `None` for a client that the user brought.
-    recipe: Option<Recipe>,
+    /// How to make the clients anew.
+    recipe: Recipe,
 }
 
 struct Clients {
@@ -30,7 +31,7 @@ struct Clients {
 /// What the default transport is made of.
 #[derive(Clone)]
 pub(crate) struct TransportSettings {
-    pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) proxy: Option<String>,
     pub(crate) environment: Option<Environment>,
     pub(crate) roots: Vec<Vec<u8>>,
     pub(crate) clock: Option<Clock>,
@@ -40,24 +41,10 @@ pub(crate) struct TransportSettings {
 
 /// The same with everything read and parsed, so that a reset costs little.
 struct Recipe {
-    proxy: Proxy,
+    proxy: Option<Proxy>,
     tls: Tls,
     connect_timeout: Duration,
     addresses: Addresses,
-}
-
-enum Proxy {
-    Given(reqwest::Proxy),
-    Env(Option<EnvProxy>),
-}
-
-/// reqwest as the default transport sets it up, for requests beside the API: TLS with these root certificates in PEM
-/// (none: the system's, else the bundled ones), the time-out of a connection, no redirects.
-///
-/// # Errors
-/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS cannot be set up, or a text holds no certificate.
-pub fn http_builder(root_certificates: &[Vec<u8>]) -> Result<reqwest::ClientBuilder, Error> {
-    Ok(builder(&Tls::new(root_certificates, None)?, CONNECT_TIMEOUT))
 }
 
 /// Some of the host's addresses hang (docs/field-notes.md#note-16). hyper divides the limit among the addresses.
@@ -76,13 +63,13 @@ impl Default for TransportSettings {
     }
 }
 
-impl ReqwestTransport {
+impl BuiltInTransport {
     pub(crate) fn new(settings: TransportSettings) -> Result<Self, Error> {
         let proxy = match settings.proxy {
-            Some(proxy) => Proxy::Given(proxy),
-            None => Proxy::Env(EnvProxy::from_env(settings.environment.as_ref())),
+            Some(url) => Some(Proxy::given(&url)?),
+            None => Proxy::from_env(settings.environment.as_ref()),
         };
-        let only_v4 = matches!(&proxy, Proxy::Env(Some(proxy)) if proxy.is_socks4());
+        let only_v4 = proxy.as_ref().is_some_and(Proxy::is_socks4);
         let recipe = Recipe {
             tls: Tls::new(&settings.roots, settings.clock)?,
             proxy,
@@ -90,52 +77,46 @@ impl ReqwestTransport {
             addresses: Addresses::new(settings.lookup, only_v4),
         };
         let clients = Clients { remote: recipe.client(true)?, local: None };
-        Ok(Self { clients: RwLock::new(clients), recipe: Some(recipe) })
-    }
-
-    pub(crate) fn from_client(client: reqwest::Client) -> Self {
-        Self { clients: RwLock::new(Clients { remote: client, local: None }), recipe: None }
+        Ok(Self { clients: RwLock::new(clients), recipe })
     }
 
     fn client(&self, host: &str) -> Result<reqwest::Client, Error> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(recipe) = self.recipe.as_ref().filter(|_| is_loopback_host(host)) else {
+        if !is_loopback_host(host) {
             return Ok(clients.remote.clone());
-        };
+        }
         if let Some(local) = &clients.local {
             return Ok(local.clone());
         }
         drop(clients);
-        let local = recipe.client(false)?;
+        let local = self.recipe.client(false)?;
         self.clients.write().unwrap_or_else(PoisonError::into_inner).local = Some(local.clone());
         Ok(local)
     }
 }
 
-impl Transport for ReqwestTransport {
+impl Transport for BuiltInTransport {
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
         let client = self.client(request.uri().host().unwrap_or_default());
         Box::pin(async move {
             let client = client.map_err(TransportError::connect)?;
             let uri = request.uri().clone();
-            let request = reqwest::Request::try_from(request)?;
-            match &self.recipe {
-                Some(recipe) => recipe.send(&client, request, &uri).await,
-                None => Ok(client.execute(request).await?.into()),
-            }
+            let request = reqwest::Request::try_from(request.map(to_reqwest)).map_err(of_reqwest)?;
+            let answer = self.recipe.send(&client, request, &uri).await?;
+            Ok(Response::from(answer).map(|body| Body::wrap(body.map_err(of_reqwest))))
         })
     }
 
     fn reset(&self) {
-        if let Some(Ok(remote)) = self.recipe.as_ref().map(|recipe| recipe.client(true)) {
+        if let Ok(remote) = self.recipe.client(true) {
             *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Clients { remote, local: None };
         }
     }
 }
 
-impl fmt::Debug for ReqwestTransport {
+impl fmt::Debug for BuiltInTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReqwestTransport").field("own", &self.recipe.is_some()).finish_non_exhaustive()
+        f.debug_struct("BuiltInTransport").finish_non_exhaustive()
     }
 }
 
@@ -145,8 +126,7 @@ impl Recipe {
             .dns_resolver(self.addresses.clone())
             .connector_layer(HandshakeLimit(self.connect_timeout / 2));
         builder = match &self.proxy {
-            Proxy::Given(proxy) if proxied => builder.proxy(proxy.clone()),
-            Proxy::Env(Some(proxy)) if proxied => builder.proxy(proxy.to_reqwest()?),
+            Some(proxy) if proxied => builder.proxy(proxy.to_reqwest()?),
             _ => builder.no_proxy(),
         };
         builder.build().map_err(|error| Error::invalid("the HTTP client cannot be set up").with_source(error))
@@ -159,7 +139,7 @@ impl Recipe {
         client: &reqwest::Client,
         mut request: reqwest::Request,
         uri: &Uri,
-    ) -> Result<Response<Body>, TransportError> {
+    ) -> Result<reqwest::Response, TransportError> {
         let mut tries = 1;
         loop {
             // `None` for a body that is a stream: such a request is the caller's to repeat.
@@ -172,9 +152,9 @@ impl Recipe {
                     if let Some(address) = answer.remote_addr() {
                         self.addresses.connected(&progress, address);
                     }
-                    return Ok(answer.into());
+                    return Ok(answer);
                 }
-                Err(error) if !error.is_connect() => return Err(error.into()),
+                Err(error) if !error.is_connect() => return Err(of_reqwest(error)),
                 Err(error) => error,
             };
             self.addresses.failed(&progress);
@@ -191,16 +171,22 @@ impl Recipe {
 
     fn facts(&self, progress: &Progress, uri: &Uri) -> Facts {
         let host = uri.host().unwrap_or_default();
-        let proxy = match &self.proxy {
-            _ if is_loopback_host(host) => None,
-            Proxy::Env(proxy) => {
-                proxy.as_ref().filter(|proxy| proxy.stands_before(uri)).map(ToString::to_string)
-            }
-            // It does not say what it is for. Without it, the server's name would have been looked up.
-            Proxy::Given(_) => (!progress.looked_up(host)).then(|| "the proxy".to_owned()),
-        };
+        let proxy = self.proxy.as_ref().filter(|proxy| !is_loopback_host(host) && proxy.stands_before(uri));
+        let proxy = proxy.map(ToString::to_string);
         Facts { proxy, handshake: progress.handshake, limit: Some(self.connect_timeout) }
     }
+}
+
+/// Bytes that are all here can be sent again.
+fn to_reqwest(body: Body) -> reqwest::Body {
+    match body.whole() {
+        Some(bytes) => bytes.clone().into(),
+        None => reqwest::Body::wrap(body),
+    }
+}
+
+fn of_reqwest(error: reqwest::Error) -> TransportError {
+    TransportError::of_reqwest(error, Facts::default())
 }
 
 fn builder(tls: &Tls, connect_timeout: Duration) -> reqwest::ClientBuilder {
@@ -269,7 +255,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_builder_for_requests_beside_the_api_follows_no_redirect() {
+    async fn no_redirect_is_followed() {
         let server = wiremock::MockServer::start().await;
         let redirect = wiremock::ResponseTemplate::new(302).insert_header("location", "/elsewhere");
         wiremock::Mock::given(wiremock::matchers::any())
@@ -277,7 +263,8 @@ mod tests {
             .expect(1)
             .mount(&server)
             .await;
-        let client = http_builder(&[]).unwrap().no_proxy().build().unwrap();
-        assert_eq!(client.get(server.uri()).send().await.unwrap().status(), 302);
+        let transport = BuiltInTransport::new(TransportSettings::default()).unwrap();
+        let request = Request::get(server.uri()).body(Body::empty()).unwrap();
+        assert_eq!(transport.send(request).await.unwrap().status(), 302);
     }
 }

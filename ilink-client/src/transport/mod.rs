@@ -1,4 +1,4 @@
-//! What carries a request: reqwest by default, anything else by [`Transport`].
+//! What carries a request: the built-in client by default, anything else by [`Transport`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
-pub use reqwest::Body;
 
-pub use self::built_in::http_builder;
-pub(crate) use self::built_in::{ReqwestTransport, TransportSettings};
+pub use self::body::Body;
+pub(crate) use self::built_in::{BuiltInTransport, TransportSettings};
 pub use self::cause::ConnectCause;
 use self::cause::{Facts, Failure};
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, ErrorKind, RetryClass};
 
 mod addresses;
+mod body;
 mod built_in;
-mod cause;
+pub(crate) mod cause;
 mod proxy;
 mod roots;
 #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
@@ -28,7 +28,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Carries requests to the server and answers back.
 ///
-/// Implement it to send through something other than reqwest: a middleware, a recorder, a server in the same
+/// Implement it to send through something other than the built-in client: a middleware, an HTTP client of your own, a recorder, a server in the same
 /// process (see `examples/custom_transport.rs`). It must not follow redirects and must not retry. Time-outs
 /// are the caller's; dropping the future has to abort the request.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
@@ -56,7 +56,7 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// No connection came about. The cause is found in the source: reqwest's, hyper's, rustls's and I/O errors are known.
+    /// No connection came about. The cause is found in the source: hyper's, rustls's and I/O errors are known.
     pub fn connect(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::of(source.into(), Facts::default())
     }
@@ -64,6 +64,29 @@ impl TransportError {
     /// A connection was there and broke.
     pub fn interrupted(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { is_connect: false, is_timeout: false, source: source.into(), failure: None }
+    }
+
+    /// What kind of failure it is: [`Connect`](ErrorKind::Connect), [`Timeout`](ErrorKind::Timeout) or
+    /// [`Interrupted`](ErrorKind::Interrupted).
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self { is_connect: true, .. } => ErrorKind::Connect,
+            Self { is_timeout: true, .. } => ErrorKind::Timeout,
+            _ => ErrorKind::Interrupted,
+        }
+    }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        if self.is_connect { RetryClass::Safe } else { RetryClass::Idempotent }
+    }
+
+    /// As [`Error::code`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind().code()
     }
 
     /// At which step the connection failed, if that is what failed.
@@ -100,6 +123,11 @@ impl TransportError {
         Self { is_connect: true, is_timeout: false, source, failure }
     }
 
+    /// An error of a body that this one may have gone through already.
+    fn of_body(error: BoxError) -> Self {
+        error.downcast::<Self>().map_or_else(Self::interrupted, |error| *error)
+    }
+
     fn of_reqwest(error: reqwest::Error, facts: Facts) -> Self {
         // The URL goes: its query may hold a login handle or a download parameter.
         let error = error.without_url();
@@ -122,12 +150,6 @@ impl fmt::Display for TransportError {
 impl StdError for TransportError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&*self.source)
-    }
-}
-
-impl From<reqwest::Error> for TransportError {
-    fn from(error: reqwest::Error) -> Self {
-        Self::of_reqwest(error, Facts::default())
     }
 }
 

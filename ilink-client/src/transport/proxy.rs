@@ -1,4 +1,4 @@
-//! The proxy that the environment names: for https, since nothing else leaves this machine.
+//! The proxy that is given, or that the environment names: for https, since nothing else leaves this machine.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,10 +20,12 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "soc
 pub(crate) type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A proxy and the hosts that it is not used for.
-pub(crate) struct EnvProxy {
-    variable: &'static str,
+pub(crate) struct Proxy {
+    /// Who names it: a variable or a setting.
+    named_by: &'static str,
     url: Url,
-    no_proxy: String,
+    /// The hosts that it is not used for.
+    except: String,
     matcher: Matcher,
 }
 
@@ -34,7 +36,19 @@ struct Unusable {
     why: String,
 }
 
-impl EnvProxy {
+impl Proxy {
+    fn new(named_by: &'static str, url: Url, except: String) -> Self {
+        let matcher = Matcher::builder().https(url.as_str()).no(except.as_str()).build();
+        Self { named_by, url, except, matcher }
+    }
+
+    /// The one that a program names.
+    pub(crate) fn given(url: &str) -> Result<Self, Error> {
+        let url =
+            parse(url.trim()).map_err(|why| Error::invalid(format!("the proxy cannot be used: {why}")))?;
+        Ok(Self::new("the settings", url, String::new()))
+    }
+
     /// The proxy of the environment, this process's unless another is given. What cannot be used is named in the log, once, and ignored.
     pub(crate) fn from_env(variable: Option<&Environment>) -> Option<Self> {
         let (found, unusable) = match variable {
@@ -54,9 +68,7 @@ impl EnvProxy {
             let Some(text) = variable(name).filter(|text| !text.trim().is_empty()) else { continue };
             match parse(text.trim()) {
                 Ok(url) => {
-                    let no_proxy = no_proxy();
-                    let matcher = Matcher::builder().https(url.as_str()).no(no_proxy.as_str()).build();
-                    return (Some(Self { variable: name, url, no_proxy, matcher }), unusable);
+                    return (Some(Self::new(name, url, no_proxy())), unusable);
                 }
                 Err(why) => unusable.push(Unusable { variable: name, why }),
             }
@@ -69,7 +81,7 @@ impl EnvProxy {
         let proxy = reqwest::Proxy::https(self.url.clone()).map_err(|error| {
             Error::invalid(format!("{self} cannot be used")).with_source(error.without_url())
         })?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy)))
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.except)))
     }
 
     /// True if it takes neither IPv6 addresses nor names: names have to be looked up first.
@@ -91,15 +103,15 @@ fn unsaid(unusable: Vec<Unusable>) -> Vec<Unusable> {
 }
 
 /// Scheme, host and port, and who named it; never the password.
-impl fmt::Display for EnvProxy {
+impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let host = self.url.host_str().unwrap_or_default();
-        write!(f, "the proxy {}://{host}{port} (from {})", self.url.scheme(), self.variable)
+        write!(f, "the proxy {}://{host}{port} (from {})", self.url.scheme(), self.named_by)
     }
 }
 
-impl fmt::Debug for EnvProxy {
+impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -132,9 +144,9 @@ fn parse(text: &str) -> Result<Url, String> {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> (Option<EnvProxy>, Vec<Unusable>) {
+    fn read(variables: &[(&str, &str)]) -> (Option<Proxy>, Vec<Unusable>) {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        EnvProxy::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
+        Proxy::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
@@ -155,7 +167,7 @@ mod tests {
         for (variables, expected) in cases {
             let found = read(variables).0;
             let found =
-                found.map_or_else(|| "none".into(), |found| format!("{} from {}", found.url, found.variable));
+                found.map_or_else(|| "none".into(), |found| format!("{} from {}", found.url, found.named_by));
             assert_eq!(found, expected, "{variables:?}");
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 
-use ilink_client::{Client, Credentials, ErrorKind, HostPolicy, RetryPolicy, reqwest};
+use ilink_client::{Client, Credentials, ErrorKind, HostPolicy, RetryPolicy};
 use ilink_fixtures::Simulator;
 
 /// The first line that a proxy is asked, then the connection is closed.
@@ -21,8 +21,7 @@ fn proxy() -> (String, std::thread::JoinHandle<String>) {
 #[tokio::test]
 async fn a_proxy_is_asked_for_the_server() {
     let (url, asked) = proxy();
-    let proxy = reqwest::Proxy::all(url).unwrap();
-    let client = Client::builder().proxy(proxy).retry(RetryPolicy::never()).build().unwrap();
+    let client = Client::builder().proxy(url).retry(RetryPolicy::never()).build().unwrap();
     let error = client.login().start().next().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
     assert_eq!(asked.join().unwrap().trim_end(), "CONNECT ilinkai.weixin.qq.com:443 HTTP/1.1");
@@ -31,25 +30,12 @@ async fn a_proxy_is_asked_for_the_server() {
 #[tokio::test]
 async fn this_machine_is_not_reached_through_a_proxy() {
     let simulator = Simulator::start().await.unwrap();
-    let proxy = reqwest::Proxy::all("http://127.0.0.1:1").unwrap();
-    let client = Client::builder().base_url(simulator.url()).proxy(proxy).build().unwrap();
+    let client = Client::builder().base_url(simulator.url()).proxy("http://127.0.0.1:1").build().unwrap();
     let bot = simulator.add_bot("o9cq8Owner0001@im.wechat");
     client.bot(Credentials::new(bot.bot_id, bot.token)).unwrap().notify_start().await.unwrap();
     // After a rebuild of the connections as before.
     client.transport().reset();
     client.login().start().next().await.unwrap().unwrap();
-    simulator.assert_conformant();
-}
-
-#[tokio::test]
-async fn a_client_of_ones_own_is_used() {
-    let simulator = Simulator::start().await.unwrap();
-    let mut headers = reqwest::header::HeaderMap::new();
-    headers.insert("x-mine", reqwest::header::HeaderValue::from_static("yes"));
-    let mine = ilink_client::http_builder(&[]).unwrap().default_headers(headers).build().unwrap();
-    let client = Client::builder().base_url(simulator.url()).reqwest_client(mine).build().unwrap();
-    client.login().start().next().await.unwrap().unwrap();
-    assert_eq!(simulator.requests()[0].header("x-mine"), Some("yes"));
     simulator.assert_conformant();
 }
 
@@ -75,6 +61,7 @@ fn mistakes_are_named() {
     mistake(Client::builder().route_tag("two\nlines").build());
     let broken = "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n";
     mistake(Client::builder().root_certificates(broken).build());
+    mistake(Client::builder().proxy("ftp://user:CANARY@proxy.example").build());
     let client = Client::new().unwrap();
     let mut mistake = |credentials| seen.push(client.bot(credentials).unwrap_err().to_string());
     mistake(Credentials::new("b@im.bot", ""));

@@ -1,19 +1,22 @@
 //! Login by QR code, with the account stored at its end.
 
+use std::sync::Arc;
+
 use ilink_client::{Login, LoginCode, LoginEvent, LoginInput};
 use tokio::task::JoinHandle;
 
+use crate::account::lifecycle::{retire, stop};
 use crate::account::{AccountConfig, AccountId};
 use crate::backend::SavedLogin;
 use crate::blocking::failed;
-use crate::channel::Channel;
+use crate::core::Core;
 use crate::error::Error;
 
-/// A login whose account is stored once it is confirmed; from [`Channel::login`].
+/// A login whose account is stored once it is confirmed; from [`Channel::login`](crate::Channel::login).
 #[derive(Debug)]
 #[must_use = "a login does nothing unless it is asked for events"]
 pub struct ChannelLogin {
-    channel: Channel,
+    core: Arc<Core>,
     login: Login,
     /// What is stored, and nobody was told yet.
     stored: Option<SavedLogin>,
@@ -41,34 +44,27 @@ pub enum ChannelLoginEvent {
     AlreadyBound,
 }
 
-impl Channel {
-    /// Starts a login. Nothing is stored or retired unless its account can be used: one that the server sends to a host
-    /// that is not allowed ends with an error. The tokens that are here already go along, so that the server can say
-    /// "already bound".
-    ///
-    /// # Errors
-    /// If the state folder cannot be written: better now than after the scan. If a setting is unusable.
-    pub async fn login(&self, config: &AccountConfig) -> Result<ChannelLogin, Error> {
-        self.backend().check_writable().await?;
-        let mut accounts = self.accounts().await?;
+impl ChannelLogin {
+    /// See [`Channel::login`](crate::Channel::login).
+    pub(crate) async fn start(core: Arc<Core>, config: &AccountConfig) -> Result<Self, Error> {
+        core.backend.check_writable().await?;
+        let mut accounts = core.backend.accounts().await?;
         accounts.reverse();
         let tokens = accounts.into_iter().map(|account| account.token);
-        // The account's own setting comes before what the server names (Channel::start).
+        // The account's own setting comes before what the server names (lifecycle::start).
         let stays = config.base_url.is_some();
-        let login = self.client_for(config)?.login().local_tokens(tokens).stay_at_base_url(stays).start();
-        Ok(ChannelLogin { channel: self.clone(), login, stored: None, saving: None })
+        let login = core.clients.client(config)?.login().local_tokens(tokens).stay_at_base_url(stays).start();
+        Ok(Self { core, login, stored: None, saving: None })
     }
-}
 
-impl ChannelLogin {
     /// The next event; `None` after the last one. Cancel-safe: what a confirmation brings is stored at once, and told
     /// by the next call if this one is dropped.
     pub async fn next(&mut self) -> Option<Result<ChannelLoginEvent, Error>> {
         if self.stored.is_none() && self.saving.is_none() {
             match self.login.next().await? {
                 Ok(LoginEvent::Confirmed(credentials)) => {
-                    let channel = self.channel.clone();
-                    let save = async move { channel.backend().save_login(&credentials, channel.now()).await };
+                    let core = self.core.clone();
+                    let save = async move { core.backend.save_login(&credentials, core.now()).await };
                     self.saving = Some(tokio::spawn(save));
                 }
                 Ok(LoginEvent::AlreadyBound) => return Some(Ok(ChannelLoginEvent::AlreadyBound)),
@@ -86,8 +82,8 @@ impl ChannelLogin {
         }
         let mut unhandled = 0;
         for old in self.stored.iter().flat_map(|stored| &stored.retired) {
-            self.channel.stop(old).await;
-            unhandled += self.channel.retired(old).await;
+            stop(&self.core, old).await;
+            unhandled += retire(&self.core, old).await;
         }
         let SavedLogin { account, retired, .. } = self.stored.take()?;
         Some(Ok(ChannelLoginEvent::LoggedIn { account, retired, unhandled }))

@@ -1,7 +1,8 @@
 //! Accounts: one logged-in bot each.
 
-mod login;
-mod reconcile;
+pub(crate) mod lifecycle;
+pub(crate) mod login;
+pub(crate) mod reconcile;
 pub(crate) mod running;
 pub(crate) mod status;
 
@@ -10,9 +11,7 @@ use std::fmt;
 use ilink_client::{BotId, Credentials, Secret, UserId};
 use serde::{Deserialize, Serialize};
 
-pub use self::login::{ChannelLogin, ChannelLoginEvent};
-pub use self::status::{AccountState, AccountStatus};
-use crate::access::Policy;
+use crate::access::policy::Policy;
 
 /// The local name of an account: the bot id in lower case, with `@` and `.` replaced by `-` ([protocol §7]), safe as a file name.
 ///

@@ -13,7 +13,7 @@ use crate::account::status::{AccountStatus, StatusCell};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Backend, Entry, Lease};
 use crate::inbound::in_flight::InFlight;
-use crate::outbound::AccountSends;
+use crate::outbound::account_sends::AccountSends;
 
 /// How long a stop waits for a poller before it is cut off, and then for that (invariant 10).
 const STOP: Duration = Duration::from_millis(800);
@@ -135,7 +135,7 @@ impl RunningAccount {
     }
 
     /// The lease of an account that runs: what writes for it carry.
-    pub(crate) fn running_lease(&self) -> Option<Lease> {
+    pub(crate) fn lease_while_running(&self) -> Option<Lease> {
         let runs = self.lock().is_some();
         self.lease.get().filter(|_| runs)
     }

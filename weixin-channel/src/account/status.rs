@@ -88,7 +88,7 @@ impl AccountStatus {
     }
 }
 
-/// The status of a running account, shared by its monitor and those who send for it.
+/// The status of a running account, shared by its poller and those who send for it.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusCell {
     status: Arc<Mutex<AccountStatus>>,

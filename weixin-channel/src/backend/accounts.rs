@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use ilink_client::Credentials;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::account::{Account, AccountId};
 
 /// What [`Accounts::save_login`] did.

@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::error::Error;
+use ilink_client::RetryClass;
+
+use crate::account::AccountId;
 
 /// Why a backend could not do what it was asked to. `Display` is one sentence that says what to do.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl StoreError {
 
     /// The error of a write with a lease that is not the latest of its account.
     #[must_use]
-    pub fn fenced(account: &crate::AccountId) -> Self {
+    pub fn fenced(account: &AccountId) -> Self {
         let sentence = format!(
             "account {account} is run by another process since: this one writes nothing more for it; nothing needs to be \
              done"
@@ -56,6 +58,26 @@ impl StoreError {
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
+
+    /// Whether and how to try again.
+    #[must_use]
+    pub fn retry_class(&self) -> RetryClass {
+        match self.kind {
+            StoreErrorKind::Transient | StoreErrorKind::Conflict => RetryClass::Idempotent,
+            StoreErrorKind::Fenced | StoreErrorKind::Corrupt => RetryClass::Never,
+        }
+    }
+
+    /// As [`Error::code`](crate::Error::code).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            StoreErrorKind::Transient => "store-failed",
+            StoreErrorKind::Conflict => "store-conflict",
+            StoreErrorKind::Fenced => "account-lost",
+            StoreErrorKind::Corrupt => "store-corrupt",
+        }
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -67,11 +89,5 @@ impl fmt::Display for StoreError {
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }

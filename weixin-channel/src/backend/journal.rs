@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use ilink_client::{ContextToken, Cursor, UserId};
 
-use super::{Answer, Lease};
+use super::answer::Answer;
+use super::leases::Lease;
 use crate::account::AccountId;
 
 /// The journals of all accounts: messages and the cursors that acknowledge them.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::account::AccountId;
 
 /// The right to run an account, from [`Leases::acquire`].

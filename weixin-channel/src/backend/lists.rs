@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use ilink_client::UserId;
 
-use super::Answer;
-use crate::access::{PairingCode, PairingLimits, PairingRequest};
+use super::answer::Answer;
+use crate::access::pairing::{PairingCode, PairingLimits, PairingRequest};
 use crate::account::AccountId;
 
 /// Allow-lists and pairing requests of all accounts. Read at each use, so that whoever is allowed by another process is

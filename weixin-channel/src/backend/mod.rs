@@ -30,9 +30,10 @@
 //! New methods come with a default, new fields with a value that means what was before.
 
 mod accounts;
+mod answer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod error;
+pub(crate) mod error;
 mod journal;
 mod leases;
 mod lists;
@@ -42,8 +43,8 @@ mod quotes;
 use std::fmt;
 
 pub use accounts::{Accounts, SavedLogin};
+pub use answer::Answer;
 pub use error::{StoreError, StoreErrorKind};
-use ilink_client::BoxFuture;
 pub use journal::{Content, Counts, DeadLetter, Entry, Journal, NewEntry, Retention, Settlement};
 pub use leases::{Lease, Leases};
 pub use lists::Access;
@@ -52,11 +53,6 @@ pub use outbound::{
     SendRecord,
 };
 pub use quotes::Quotes;
-
-use crate::error::Error;
-
-/// What a method of a backend returns.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 /// All that a channel keeps: whatever implements the six traits is one.
 pub trait Backend:

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use ilink_client::{ClientId, ContextToken, UserId};
 
-use super::{Answer, Lease};
+use super::answer::Answer;
+use super::leases::Lease;
 use crate::account::AccountId;
 
 /// Context tokens, ledger, health and outbox of all accounts.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use ilink_client::{MessageId, UserId};
 
-use super::Answer;
+use super::answer::Answer;
 use crate::account::AccountId;
-use crate::quote::StoredMessage;
+use crate::quote::types::StoredMessage;
 
 /// Past messages of all accounts, by id and by time. How much is kept, and for how long, is the backend's to decide;
 /// one that keeps nothing leaves every method as it is.

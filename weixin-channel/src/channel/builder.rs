@@ -2,24 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
-use ilink_client::{BotAgent, Client, ClientBuilder};
+use ilink_client::{Client, ClientBuilder};
 use tokio::sync::{Semaphore, broadcast};
 
-use crate::access::admission::PairingPolicy;
-use crate::account::AccountConfig;
+use crate::access::pairing::PairingPolicy;
 use crate::account::running::RunningAccounts;
 use crate::backend::Backend;
-use crate::channel::{Channel, Inner};
+use crate::channel::Channel;
+use crate::core::{Clients, Core};
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 #[cfg(feature = "sqlite")]
 use crate::folder::{Durability, FolderBackend, FolderOptions};
-use crate::inbound::InboundPolicy;
 use crate::inbound::delivery::{Deliveries, lanes};
-use crate::outbound::SendPolicy;
-use crate::outbound::typing::Tickets;
+use crate::inbound::policy::InboundPolicy;
+use crate::outbound::policy::SendPolicy;
+use crate::outbound::tickets::Tickets;
 use crate::quote::QuoteLimits;
 use crate::quote::history::QuoteHistory;
 
@@ -46,16 +45,6 @@ pub struct ChannelBuilder {
     inbound: InboundPolicy,
     quotes: Option<QuoteLimits>,
     pairing: PairingPolicy,
-}
-
-/// What the clients of all accounts have in common.
-pub(crate) struct Settings {
-    /// Has the transport that all of them share.
-    template: ClientBuilder,
-    /// One with no account's settings.
-    plain: Client,
-    pub(crate) sends: SendPolicy,
-    pub(crate) inbound: InboundPolicy,
 }
 
 impl Default for ChannelBuilder {
@@ -103,7 +92,7 @@ impl ChannelBuilder {
     }
 
     /// How the clients of all accounts are set up: another server, root certificates, a proxy, who is talking. An
-    /// [`AccountConfig`] comes before it.
+    /// [`AccountConfig`](crate::AccountConfig) comes before it.
     ///
     /// ```
     /// use weixin_channel::Channel;
@@ -158,7 +147,6 @@ impl ChannelBuilder {
         let state = state.filter(|state| !state.root().as_os_str().is_empty()).ok_or(Error::NoStateDir)?;
         // An unusable base URL is better known now than at the first login.
         let plain = self.client.clone().build()?;
-        let template = self.client.transport(plain.transport().clone());
         #[cfg(feature = "sqlite")]
         let options = FolderOptions {
             durability: self.durability,
@@ -167,26 +155,26 @@ impl ChannelBuilder {
         };
         #[cfg(not(feature = "sqlite"))]
         let options = self.quotes;
-        let settings = Settings { template, plain, sends: self.sends, inbound: self.inbound };
         let backend = match self.backend {
             Some(backend) => backend,
             None => open_folder(&state, options).await?,
         };
         let (lanes, deliveries) = lanes();
-        let channel = Channel::from_inner(Inner {
+        let core = Core {
             state,
             quotes: QuoteHistory::new(backend.clone()),
             backend,
-            settings,
-            lanes,
+            clients: Clients::new(self.client, plain),
+            sends: self.sends,
+            inbound: self.inbound,
             pairing: self.pairing,
             running: RunningAccounts::new(broadcast::channel(EVENTS).0),
             remote: OnceLock::new(),
             tickets: Tickets::default(),
             starts: Arc::new(Semaphore::new(STARTS)),
             decoders: Semaphore::new(DECODERS),
-        });
-        Ok((channel, deliveries))
+        };
+        Ok((Channel::new(core, lanes), deliveries))
     }
 }
 
@@ -199,28 +187,4 @@ async fn open_folder(state: &StateDir, options: FolderOptions) -> Result<Arc<dyn
 #[expect(clippy::unused_async, reason = "the same with and without the feature")]
 async fn open_folder(_: &StateDir, _: Option<QuoteLimits>) -> Result<Arc<dyn Backend>, Error> {
     Err(Error::NoBackend)
-}
-
-impl Settings {
-    pub(crate) fn now(&self) -> SystemTime {
-        self.plain.now()
-    }
-
-    pub(crate) fn roots(&self) -> &[Vec<u8>] {
-        self.template.given_root_certificates()
-    }
-
-    pub(crate) fn client(&self, config: &AccountConfig) -> Result<Client, Error> {
-        let mut builder = self.template.clone();
-        if let Some(agent) = &config.bot_agent {
-            builder = builder.bot_agent(BotAgent::new(agent));
-        }
-        if let Some(url) = &config.base_url {
-            builder = builder.base_url(url);
-        }
-        if let Some(tag) = &config.route_tag {
-            builder = builder.route_tag(tag);
-        }
-        Ok(builder.build()?)
-    }
 }

@@ -10,8 +10,8 @@ use crate::account::AccountConfig;
 use crate::channel::builder::ChannelBuilder;
 use crate::conversation::Conversation;
 use crate::error::Error;
-use crate::inbound::Inbound;
 use crate::inbound::delivery::{Deliveries, Delivery};
+use crate::inbound::message::Inbound;
 
 /// How often the accounts in the state folder are looked at.
 const RECONCILE: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ impl ChannelBuilder {
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         let (channel, deliveries) = self.build().await?;
-        let started = channel.start_wanted(|_| AccountConfig::default()).await?;
+        let started = channel.start_all(|_| AccountConfig::default()).await?;
         if !started.iter().any(Result::is_ok) {
             return Err(started.into_iter().find_map(Result::err).unwrap_or(Error::NoAccounts));
         }

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use ilink_client::UserId;
 
-use super::FolderBackend;
 use super::allow_list::AllowList;
+use super::backend::FolderBackend;
 use super::pairing::PairingRequests;
 use crate::access::{PairingCode, PairingLimits, PairingRequest};
 use crate::account::AccountId;

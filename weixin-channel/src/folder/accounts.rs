@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use ilink_client::{Credentials, Secret, UserId};
 use serde_json::{Value, json};
 
-use super::FolderBackend;
 use super::allow_list::AllowList;
+use super::backend::FolderBackend;
 use super::files::{self, Sync, keep_aside, read_json, write_json};
 use super::lock::lock_file;
 use super::state_dir::StateDir;

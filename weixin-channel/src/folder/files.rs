@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::make_dir;
+use super::state_dir::make_dir;
 use crate::error::Error;
 
 /// Whether a file has to be on the disk before the call returns.

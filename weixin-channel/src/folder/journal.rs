@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use ilink_client::Cursor;
 
-use super::FolderBackend;
+use super::backend::FolderBackend;
 use crate::account::AccountId;
 use crate::backend::{Answer, Counts, DeadLetter, Entry, Journal, Lease, NewEntry, Retention, Settlement};
 use crate::sqlite::{self, journal, leases};

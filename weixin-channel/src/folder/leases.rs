@@ -3,7 +3,7 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::FolderBackend;
+use super::backend::FolderBackend;
 use super::lock::AccountLock;
 use crate::account::AccountId;
 use crate::backend::{Answer, Lease, Leases};

@@ -42,7 +42,7 @@ pub(crate) fn lock_file(path: &Path) -> Result<File, Error> {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    super::make_dir(path.parent().unwrap_or(Path::new(".")))?;
+    super::state_dir::make_dir(path.parent().unwrap_or(Path::new(".")))?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -21,9 +21,9 @@ mod accounts;
 mod allow_list;
 #[cfg(feature = "sqlite")]
 mod backend;
-mod environment;
+pub(crate) mod environment;
 #[cfg(feature = "sqlite")]
-mod files;
+pub(crate) mod files;
 #[cfg(feature = "sqlite")]
 mod journal;
 #[cfg(feature = "sqlite")]
@@ -40,18 +40,11 @@ mod outbound;
 mod pairing;
 #[cfg(feature = "sqlite")]
 mod quotes;
-mod state_dir;
+pub(crate) mod state_dir;
 
 #[cfg(feature = "sqlite")]
-use backend::Inner;
-#[cfg(feature = "sqlite")]
 pub use backend::{FolderBackend, FolderOptions};
-#[cfg(test)]
-pub(crate) use environment::Environment;
-#[cfg(feature = "sqlite")]
-pub(crate) use files::keep_aside;
 pub use state_dir::StateDir;
-pub(crate) use state_dir::make_dir;
 
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Durability;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use ilink_client::{ContextToken, Cursor, UserId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{FolderBackend, Inner};
+use super::backend::{FolderBackend, Inner};
 use crate::account::AccountId;
 use crate::backend::NewEntry;
 use crate::blocking::blocking;

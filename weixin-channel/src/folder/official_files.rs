@@ -13,7 +13,7 @@ impl StateDir {
     /// # Errors
     /// [`Error::State`], naming the folder.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
-        super::make_dir(&self.accounts_dir())?;
+        super::state_dir::make_dir(&self.accounts_dir())?;
         let probe = tempfile::Builder::new().prefix(".probe").tempfile_in(self.channel_dir());
         probe.map(drop).map_err(Error::state(self.channel_dir(), "write to"))
     }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::FolderBackend;
+use super::backend::FolderBackend;
 use crate::account::AccountId;
 use crate::backend::{
     Answer, Health, Lease, NewOutboxItem, Outbound, OutboxItem, Reservation, Reserve, SendContext, SendRecord,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use ilink_client::{MessageId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{FolderBackend, StateDir};
+use super::backend::FolderBackend;
+use super::state_dir::StateDir;
 use crate::account::AccountId;
 use crate::backend::{Answer, Quotes, StoreError, StoreErrorKind};
 use crate::error::Error;

@@ -9,13 +9,15 @@ use tokio::sync::mpsc::error::SendError;
 use crate::account::AccountId;
 use crate::account::running::LeaseCell;
 use crate::backend::{Settlement, StoreError};
-use crate::channel::Channel;
 use crate::conversation::Conversation;
+use crate::core::Core;
 use crate::error::Error;
-use crate::inbound::Inbound;
 use crate::inbound::in_flight::InFlight;
+use crate::inbound::media;
+use crate::inbound::message::Inbound;
 use crate::inbound::settlements::Settlements;
-use crate::outbound::{Reply, SendReport};
+use crate::outbound::reply::Reply;
+use crate::outbound::send::SendReport;
 
 /// A message that waits for its acknowledgement.
 ///
@@ -35,11 +37,11 @@ pub struct Delivery {
     /// It was on its way to a handler before and was not acknowledged, in this process or in one that has ended since: a
     /// handler may have had it.
     pub redelivered: bool,
-    pub(crate) channel: Channel,
+    pub(crate) core: Arc<Core>,
     pub(crate) settler: Option<Settler>,
 }
 
-/// The way back: the journal, and the monitor if there is one.
+/// The way back: the journal, and the poller if there is one.
 pub(crate) struct Settler {
     pub(crate) settlements: Arc<Settlements>,
     pub(crate) in_flight: Arc<InFlight>,
@@ -65,7 +67,7 @@ impl Delivery {
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
         if self.settler.as_ref().is_some_and(|settler| settler.in_flight.has(self.id)) {
-            self.channel.quotes().received(&self.account, &self.inbound, self.channel.now()).await;
+            self.core.quotes.received(&self.account, &self.inbound, self.core.now()).await;
         }
         self.settle().await
     }
@@ -101,7 +103,7 @@ impl Delivery {
     /// Fetches the media of the message that is not here yet, once you have decided that its sender may send you any.
     /// What cannot be had is said in the [text](Inbound::text); larger media than `max_size` bytes is not fetched.
     pub async fn fetch_media(&mut self, max_size: u64) {
-        self.channel.fetch_media(&self.account, &mut self.inbound, max_size).await;
+        media::fetch(&self.core, &self.account, &mut self.inbound, max_size).await;
     }
 
     /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead
@@ -121,13 +123,7 @@ impl Delivery {
     /// The user who wrote it, to send to, to show "is typing", to begin a [turn](Conversation::turn).
     #[must_use]
     pub fn conversation(&self) -> Conversation {
-        self.channel.conversation(&self.account, self.inbound.from.as_str())
-    }
-
-    /// The channel that it came from.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        &self.channel
+        Conversation::new(self.core.clone(), &self.account, self.inbound.from.as_str())
     }
 
     fn give_back(&mut self, reason: String) {

@@ -1,19 +1,23 @@
 //! From the journal to a handler: authorise, resolve the quote, fetch media, hand over. Runs beside the poll.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ilink_client::UserId;
 
-use crate::access::Verdict;
+use crate::access::admission;
+use crate::access::policy::Verdict;
 use crate::account::running::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Entry, Settlement};
-use crate::channel::{Channel, WeakChannel};
+use crate::conversation::Conversation;
+use crate::core::Core;
 use crate::error::Error;
 use crate::inbound::delivery::{Delivery, Lanes, Settler};
 use crate::inbound::in_flight::InFlight;
+use crate::inbound::media;
+use crate::inbound::message::Inbound;
+use crate::inbound::policy::MediaPolicy;
 use crate::inbound::settlements::Settlements;
-use crate::inbound::{Inbound, MediaPolicy};
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
@@ -21,7 +25,8 @@ pub(crate) struct Dispatcher {
     pub(crate) account: Account,
     pub(crate) config: AccountConfig,
     pub(crate) settlements: Arc<Settlements>,
-    pub(crate) channel: WeakChannel,
+    /// Not kept alive by an account that runs.
+    pub(crate) core: Weak<Core>,
     pub(crate) lanes: Lanes,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) lease: Arc<LeaseCell>,
@@ -50,21 +55,21 @@ impl Dispatcher {
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
             return DispatchOutcome::Unreadable(entry);
         };
-        let Some(channel) = self.channel.upgrade() else { return DispatchOutcome::Gone };
-        match self.admit(&channel, &inbound.from).await {
+        let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
+        match self.admit(&core, &inbound.from).await {
             Ok(true) => {}
             Ok(false) => return DispatchOutcome::Dropped(entry),
             Err(error) => return DispatchOutcome::Failed(entry, error.to_string()),
         }
         let id = self.id();
-        channel.quotes().resolve(id, &mut inbound, channel.now()).await;
-        if let MediaPolicy::Eager { max_size } = channel.inbound_policy().media {
-            channel.fetch_media(id, &mut inbound, max_size).await;
+        core.quotes.resolve(id, &mut inbound, core.now()).await;
+        if let MediaPolicy::Eager { max_size } = core.inbound.media {
+            media::fetch(&core, id, &mut inbound, max_size).await;
         }
         // A channel that is gone has nobody who could handle a message; one that is kept alive here would never go.
-        drop(channel);
+        drop(core);
         let Ok(permit) = self.lanes.reserve(control).await else { return DispatchOutcome::Gone };
-        let Some(channel) = self.channel.upgrade() else { return DispatchOutcome::Gone };
+        let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
         // Before it is handed over: another process may have it.
         let lease = self.lease.get();
         if let Some(lease) = lease.clone().filter(|_| !noted) {
@@ -82,7 +87,7 @@ impl Dispatcher {
             inbound,
             control,
             redelivered: entry.dispatched,
-            channel,
+            core,
             settler: Some(Settler {
                 settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
@@ -100,15 +105,16 @@ impl Dispatcher {
     }
 
     /// Authorise, then act (invariant 5): false for a sender who is not allowed. One who may ask to be is sent a code.
-    async fn admit(&self, channel: &Channel, sender: &UserId) -> Result<bool, Error> {
-        match channel.decide(&self.account, &self.config, sender).await? {
+    async fn admit(&self, core: &Arc<Core>, sender: &UserId) -> Result<bool, Error> {
+        match admission::admit(core, &self.account, &self.config, sender).await? {
             Verdict::Allowed { .. } => Ok(true),
             Verdict::Pair => {
-                if let Some((code, text)) = channel.request_pairing(self.id(), sender).await?
-                    && let Err(error) = channel.conversation(self.id(), sender.as_str()).send(text).await
+                if let Some((code, text)) = admission::request_pairing(core, self.id(), sender).await?
+                    && let Err(error) =
+                        Conversation::new(core.clone(), self.id(), sender.as_str()).send(text).await
                 {
                     tracing::warn!(account = %self.id(), %error, "a pairing code was not sent");
-                    channel.take_back_code(&code).await?;
+                    admission::take_back(core, &code).await?;
                 }
                 Ok(false)
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::backend::Retention;
+use crate::inbound::message::Inbound;
 
 /// What inbound messages are handled by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl ControlWords {
         // costs 3 µs per KiB; looking for the words in the message as it came took longer.
         let lower = raw.to_lowercase();
         let may = raw.contains("\\u") || self.0.iter().any(|word| lower.contains(word));
-        may && super::Inbound::from_json(raw).is_some_and(|inbound| {
+        may && Inbound::from_json(raw).is_some_and(|inbound| {
             let first = inbound.text.split_whitespace().next().unwrap_or_default().to_lowercase();
             self.0.contains(&first)
         })

@@ -7,7 +7,7 @@ use ilink_client::wire::ItemType;
 use ilink_client::wire::{MessageItem, RefMessage, ToolCallResultItem, ToolCallStartItem, ToolStatus};
 use weixin_media::Source;
 
-use crate::inbound::Inbound;
+use crate::inbound::message::Inbound;
 use crate::markdown::Mode;
 
 /// An answer: texts and media in order.

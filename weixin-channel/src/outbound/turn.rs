@@ -3,9 +3,9 @@
 use ilink_client::RunId;
 pub use ilink_client::wire::ToolStatus;
 
-use super::policy::{Importance, Refusal};
+use super::policy::Importance;
 use super::reply::{Part, Reply};
-use super::{SendReport, waits};
+use super::send::{SendReport, waits};
 use crate::conversation::Conversation;
 use crate::error::Error;
 
@@ -41,7 +41,7 @@ impl Turn {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let room = self.conversation.channel().send_policy().split.max_chars;
+        let room = self.conversation.send_policy().split.max_chars;
         let chars = self.held.iter().chain([&text]).map(|block| block.chars().count() + 2).sum::<usize>();
         if chars <= room || self.held.is_empty() {
             self.held.push(text);
@@ -107,17 +107,5 @@ impl Turn {
             return Ok(SendReport::default());
         }
         self.conversation.send(reply).await
-    }
-}
-
-impl Error {
-    /// Why a send was refused, where it was.
-    #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
-        match self {
-            Self::Refused { reason, .. } => Some(*reason),
-            Self::Partial { source, .. } => source.refusal(),
-            _ => None,
-        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use ilink_client::MessageId;
 
 use crate::account::AccountId;
-use crate::folder::{StateDir, make_dir};
+use crate::folder::state_dir::{StateDir, make_dir};
 
 /// How long a file may lie here before its message is recorded.
 const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -43,8 +43,8 @@ impl MediaFiles {
         path: &Path,
         max_bytes: u64,
     ) -> Option<(String, u64)> {
-        let keep = || -> Result<Option<(String, u64)>, crate::Error> {
-            let error = |error| crate::Error::state(path, "keep")(error);
+        let keep = || -> Result<Option<(String, u64)>, crate::error::Error> {
+            let error = |error| crate::error::Error::state(path, "keep")(error);
             let data = fs::metadata(path).map_err(error)?;
             if !data.is_file() || data.len() > max_bytes {
                 return Ok(None);

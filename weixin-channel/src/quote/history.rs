@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use crate::account::AccountId;
 use crate::backend::Backend;
 use crate::error::Error;
-use crate::inbound::Inbound;
-use crate::quote::{Direction, StoredMedia, StoredMessage, reference, resolve};
+use crate::inbound::message::{Inbound, label};
+use crate::quote::resolve::{reference, resolve};
+use crate::quote::types::{Direction, StoredMedia, StoredMessage};
 
 /// The quotes of a channel.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl QuoteHistory {
         let body = match item.kind() {
             // Signs of tools at work are nothing that one quotes.
             ItemKind::ToolCallStart(_) | ItemKind::ToolCallResult(_) | ItemKind::Unknown(_) => return,
-            _ => item.text().unwrap_or_else(|| crate::inbound::label(item)).to_owned(),
+            _ => item.text().unwrap_or_else(|| label(item)).to_owned(),
         };
         let message = StoredMessage {
             message_id,

@@ -15,7 +15,7 @@ use super::files::MediaFiles;
 use super::types::{Direction, QuoteLimits, StoredMedia, StoredMessage};
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 
 /// Past messages, by id and by time, in `openclaw-weixin/ref-messages.sqlite`.
 ///
@@ -64,7 +64,7 @@ impl QuoteStore {
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if matches!(error.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
             {
-                let kept = crate::folder::keep_aside(&path, "damaged")?;
+                let kept = crate::folder::files::keep_aside(&path, "damaged")?;
                 Err(Error::Corrupt { path, kept })
             }
             Err(error) => Err(Error::state(&path, "open")(io::Error::other(error))),

@@ -1,14 +1,16 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ilink_client::wire::{ImageItem, PartialText};
+use ilink_client::wire::{CdnMedia, ImageItem, MessageItem, PartialText, RefMessage};
+use ilink_client::{MessageId, UserId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::backend::Answer;
+use crate::account::AccountId;
+use crate::backend::{Answer, Quotes};
 use crate::error::Error;
-use crate::folder::StateDir;
+use crate::folder::state_dir::StateDir;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// When the official plugin wrote its file.

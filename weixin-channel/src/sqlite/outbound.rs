@@ -1,7 +1,7 @@
 //! What sends need: context tokens, the ledger, health, the outbox.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as RunningAccount;
+use std::collections::hash_map::Entry as Slot;
 use std::time::SystemTime;
 
 use ilink_client::{ClientId, ContextToken, UserId};
@@ -147,8 +147,8 @@ pub(crate) fn enqueue(
     let mut waiting: HashMap<&UserId, u32> = HashMap::new();
     for item in &new {
         let count = match waiting.entry(&item.user) {
-            RunningAccount::Occupied(slot) => slot.into_mut(),
-            RunningAccount::Vacant(slot) => {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => {
                 let sql = "SELECT count(*) FROM outbox WHERE account = ?1 AND user = ?2";
                 let values = [account.as_str(), item.user.as_str()];
                 slot.insert(db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)

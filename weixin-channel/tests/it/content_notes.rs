@@ -354,7 +354,7 @@ async fn note_28_urls_that_an_agent_gives_never_reach_private_networks() {
         ["http://127.0.0.1:1/secret", "http://169.254.169.254/latest", "http://[::1]/", "file:///etc/passwd"]
     {
         let error = delivery.reply(Reply::media(Attachment::url(url))).await.unwrap_err();
-        assert_eq!(error.code(), "media-failed", "{url}");
+        assert!(matches!(error.code(), "host-not-allowed" | "invalid-input"), "{url}: {error}");
     }
     let report = delivery
         .reply(Reply::text("caption").and_media(Attachment::url("http://10.0.0.1/")).and_text("rest"));
@@ -479,7 +479,7 @@ async fn a_day_of_one_account() {
 async fn a_program_is_one_function() {
     let lab = Lab::new();
     let program = lab.builder().run(async |inbound, reply: weixin_channel::Conversation| {
-        if inbound.text == "fail once" && reply.channel().status(reply.account()).pending < 9 {
+        if inbound.text == "fail once" {
             static FAILED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
             if !FAILED.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 return Err(weixin_channel::Error::EmptyReply);

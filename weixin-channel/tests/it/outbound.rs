@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault};
-use weixin_channel::Reply;
 use weixin_channel::weixin_media::Source;
+use weixin_channel::{ErrorKind, Reply};
 
 use crate::{Lab, USER, next};
 
@@ -106,12 +106,12 @@ async fn a_failing_ticket_costs_nothing_but_the_sign() {
 #[tokio::test(start_paused = true)]
 async fn media_comes_in_and_goes_out_with_its_caption() {
     let lab = Lab::new();
-    let (channel, mut deliveries) = lab.start().await;
+    let (_channel, mut deliveries) = lab.start().await;
     let picture = b"\x89PNG\r\n\x1a\n and some pixels".to_vec();
     lab.phone().send_image(picture.clone());
     let delivery = next(&mut deliveries).await;
     assert_eq!(delivery.inbound.text, "[图片]");
-    let media = channel.media(&delivery.account).await.unwrap();
+    let media = delivery.conversation().media().await.unwrap();
     let bytes = media.download(&delivery.inbound.media()[0]).to_bytes().await.unwrap();
     assert_eq!(bytes, picture);
 
@@ -135,6 +135,6 @@ async fn a_caption_arrives_where_its_media_does_not() {
         .reply(Reply::text("here it is").and_media(Source::bytes(b"bytes".to_vec())))
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "media-failed");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Media, "http-status"));
     lab.phone().wait_for_text("here it is", Duration::from_secs(5)).await.unwrap();
 }

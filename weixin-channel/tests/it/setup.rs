@@ -159,7 +159,7 @@ async fn dropping_the_channel_stops_its_accounts() {
     let (channel, deliveries) = lab.start().await;
     until(&channel, &lab.account, AccountState::Online).await;
     drop((channel, deliveries));
-    // Its lock is free once the monitor has ended.
+    // Its lock is free once the poller has ended.
     let (again, _deliveries) = lab.builder().build().await.unwrap();
     let start = async {
         while let Err(error) = again.start(&lab.account, AccountConfig::default()).await {

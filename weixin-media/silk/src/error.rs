@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 
-/// Why SILK cannot be read or written.
+/// Why SILK cannot be read or written. But for [`Io`](Self::Io), the same input gives the same error again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SilkError {
@@ -30,6 +30,22 @@ pub enum SilkError {
     },
     /// The error of the reader or the writer.
     Io(io::Error),
+}
+
+impl SilkError {
+    /// A short name that stays the same over versions, as the errors of `ilink-client` have one.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSilk => "not-silk",
+            Self::CutOff | Self::Empty => "truncated",
+            Self::PacketTooLong(_) | Self::BadPacket => "bad-packet",
+            Self::SampleRate(_) | Self::InputRate(_) | Self::BitRate(_) | Self::PacketSamples { .. } => {
+                "invalid-input"
+            }
+            Self::Io(_) => "io-failed",
+        }
+    }
 }
 
 impl fmt::Display for SilkError {

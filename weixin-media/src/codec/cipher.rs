@@ -196,6 +196,17 @@ pub enum CipherError {
     Padding,
 }
 
+impl CipherError {
+    /// A short name that stays the same over versions. The same bytes give the same error again.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotWholeBlocks => "truncated",
+            Self::Padding => "bad-padding",
+        }
+    }
+}
+
 impl fmt::Display for CipherError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -104,6 +104,14 @@ impl fmt::Debug for MediaKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyError(pub usize);
 
+impl KeyError {
+    /// A short name that stays the same over versions. The same text gives the same error again.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        "bad-key"
+    }
+}
+
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -83,6 +83,18 @@ pub enum VoiceError {
     TooLong,
 }
 
+impl VoiceError {
+    /// A short name that stays the same over versions. The same bytes give the same error again.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "silk")]
+            Self::Silk(error) => error.code(),
+            Self::TooLong => "too-large",
+        }
+    }
+}
+
 impl fmt::Display for VoiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the voice message cannot be converted: ")?;

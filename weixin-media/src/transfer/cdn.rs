@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use ilink_client::{Body, BoxFuture, HostPolicy, Transport, reqwest};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use ilink_client::{Body, BoxFuture, HostPolicy, Transport};
 use url::Url;
 
 use super::Media;
@@ -67,7 +67,7 @@ impl Opener for CdnOpener<'_> {
         &self.url
     }
 
-    fn open(&self, offset: u64) -> BoxFuture<'_, Result<reqwest::Response, Error>> {
+    fn open(&self, offset: u64) -> BoxFuture<'_, Result<Response<Body>, Error>> {
         Box::pin(async move {
             let transport: &dyn Transport = &**self.media.bot.client().transport();
             let mut url = self.url.clone();
@@ -89,7 +89,7 @@ impl Opener for CdnOpener<'_> {
                         );
                         return Err(Error::new(ErrorKind::Answer, detail));
                     }
-                    return Ok(answer.into());
+                    return Ok(answer);
                 };
                 let target = target?;
                 check_host(&self.media.hosts, &target)?;
@@ -110,7 +110,7 @@ pub(super) fn too_many_redirects(url: &Url) -> Error {
 }
 
 /// For all openers: what a status says.
-pub(super) fn check_status(url: &Url, answer: &reqwest::Response) -> Result<(), Error> {
+pub(super) fn check_status(url: &Url, answer: &Response<Body>) -> Result<(), Error> {
     let status = answer.status();
     if status.is_success() {
         return Ok(());

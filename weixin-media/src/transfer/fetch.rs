@@ -1,8 +1,9 @@
 //! The loop of a download: caps, time-outs, and going on where an attempt broke off.
 
 use bytes::Bytes;
-use http::StatusCode;
-use ilink_client::{BoxFuture, TransportError, reqwest};
+use http::{Response, StatusCode};
+use http_body::Body as _;
+use ilink_client::{Body, BoxFuture};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -20,7 +21,7 @@ pub(super) trait Opener: Sync {
     fn url(&self) -> &Url;
 
     /// Opens it; redirects are followed, and no status is looked at.
-    fn open(&self, offset: u64) -> BoxFuture<'_, Result<reqwest::Response, Error>>;
+    fn open(&self, offset: u64) -> BoxFuture<'_, Result<Response<Body>, Error>>;
 }
 
 /// One download.
@@ -91,11 +92,9 @@ impl Fetch<'_> {
             self.policy.deadline(self.state.total.unwrap_or(self.max) - self.state.received.min(self.max));
         let deadline = start + limit;
         loop {
-            let chunk = timeout_at(deadline.min(Instant::now() + idle), answer.chunk()).await;
+            let chunk = timeout_at(deadline.min(Instant::now() + idle), answer.body_mut().chunk()).await;
             let chunk = match chunk {
-                Ok(chunk) => {
-                    chunk.map_err(|error| Error::of_transport(TransportError::from(error), &host(&url)))?
-                }
+                Ok(chunk) => chunk.map_err(|error| Error::of_transport(error, &host(&url)))?,
                 Err(_) if Instant::now() >= deadline => return Err(too_slow(&url, limit)),
                 Err(_) => return Err(stalled(&url, idle)),
             };
@@ -147,7 +146,7 @@ impl Fetch<'_> {
     }
 
     /// How much of a partial answer is known already: 0, unless the server starts earlier than asked.
-    fn partial(&mut self, url: &Url, answer: &reqwest::Response) -> Result<u64, Error> {
+    fn partial(&mut self, url: &Url, answer: &Response<Body>) -> Result<u64, Error> {
         let odd =
             || Error::new(ErrorKind::Answer, format!("{} sent another part than was asked for", host(url)));
         let (first, total) = content_range(answer.headers()).ok_or_else(odd)?;
@@ -171,10 +170,12 @@ impl Fetch<'_> {
     }
 }
 
-/// The header rather than reqwest's hint, which a transport of one's own may not know.
-fn content_length(answer: &reqwest::Response) -> Option<u64> {
+/// The header rather than the body's hint, which a transport of one's own may not know.
+fn content_length(answer: &Response<Body>) -> Option<u64> {
     let header = answer.headers().get(http::header::CONTENT_LENGTH);
-    header.and_then(|value| value.to_str().ok()?.trim().parse().ok()).or_else(|| answer.content_length())
+    header
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .or_else(|| answer.body().size_hint().exact())
 }
 
 pub(super) fn too_large(url: &Url, allowed: u64) -> Error {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use ilink_client::{Body, reqwest};
+use ilink_client::Body;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -52,9 +52,7 @@ impl Media {
         let reason =
             match text(head.headers.get("x-error-message").map(HeaderValue::as_bytes).unwrap_or_default()) {
                 reason if !reason.is_empty() => reason,
-                _ => timeout_at(deadline, read_reason(http::Response::new(body).into()))
-                    .await
-                    .unwrap_or_default(),
+                _ => timeout_at(deadline, read_reason(body)).await.unwrap_or_default(),
             };
         let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
         let what = match status.as_u16() {
@@ -84,10 +82,10 @@ fn param(headers: &HeaderMap) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-async fn read_reason(mut answer: reqwest::Response) -> String {
+async fn read_reason(mut body: Body) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < MAX_REASON
-        && let Ok(Some(chunk)) = answer.chunk().await
+        && let Ok(Some(chunk)) = body.chunk().await
     {
         bytes.extend_from_slice(&chunk[..chunk.len().min(MAX_REASON - bytes.len())]);
     }

@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, RANGE};
-use ilink_client::reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use ilink_client::{BoxFuture, TransportError, reqwest};
+use http::{HeaderValue, Request, Response};
+use ilink_client::{Body, BoxFuture, Client, ClientBuilder, Transport, TransportError};
 use tokio::sync::watch;
 use url::{Host, Url};
 
 use super::address::{AddressPolicy, AddressRefused};
-use super::cdn::{location, range, too_many_redirects};
+use super::cdn::{location, range, too_many_redirects, uri};
 use super::download::temporary;
 use super::fetch::{Fetch, Opener, State};
 use super::policy::TransferPolicy;
@@ -37,7 +36,7 @@ type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> 
 /// name again, unchecked.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    client: reqwest::Client,
+    transport: Arc<dyn Transport>,
     addresses: AddressPolicy,
     policy: Arc<TransferPolicy>,
 }
@@ -86,15 +85,15 @@ impl RemoteBuilder {
     /// If TLS cannot be set up.
     pub fn build(self) -> Result<Remote, Error> {
         let lookup = self.lookup.unwrap_or_else(|| Arc::new(|name| Box::pin(system_lookup(name))));
-        let unusable = |error| Error::invalid("the HTTP client cannot be set up").with_source(error);
-        let builder = ilink_client::http_builder(&self.roots)
-            .map_err(|error| Error::invalid(error.to_string()).with_source(error))?;
-        let client = builder
-            .no_proxy()
-            .dns_resolver(PublicOnly { lookup, addresses: self.addresses })
-            .build()
-            .map_err(unusable)?;
-        Ok(Remote { client, addresses: self.addresses, policy: Arc::new(self.policy) })
+        let addresses = self.addresses;
+        let public_only =
+            move |name| -> BoxFuture<'static, _> { Box::pin(public_only(lookup(name), addresses)) };
+        // No proxy, whatever the environment says.
+        let builder = Client::builder().environment(|_| None).lookup(public_only);
+        let client = self.roots.into_iter().fold(builder, ClientBuilder::root_certificates).build();
+        let client = client.map_err(|error| Error::invalid(error.to_string()).with_source(error))?;
+        let transport = client.transport().clone();
+        Ok(Remote { transport, addresses, policy: Arc::new(self.policy) })
     }
 }
 
@@ -235,16 +234,19 @@ impl Opener for RemoteOpener<'_> {
         &self.url
     }
 
-    fn open(&self, offset: u64) -> BoxFuture<'_, Result<reqwest::Response, Error>> {
+    fn open(&self, offset: u64) -> BoxFuture<'_, Result<Response<Body>, Error>> {
         Box::pin(async move {
             let mut url = self.url.clone();
             for _ in 0..=MAX_HOPS {
                 self.remote.check(&url)?;
-                let mut request = self.remote.client.get(url.clone());
+                // GET is what a request is by default.
+                let mut request = Request::new(Body::empty());
+                *request.uri_mut() = uri(&url)?;
                 if let Some(range) = range(offset) {
-                    request = request.header(RANGE, range);
+                    request.headers_mut().insert(RANGE, range);
                 }
-                let answer = request.send().await.map_err(|error| of_reqwest(error, &url))?;
+                let answer = self.remote.transport.send(request).await;
+                let answer = answer.map_err(|error| of_transport(error, &url))?;
                 let Some(target) = location(&url, answer.status(), answer.headers()) else {
                     let given = answer.headers().get(CONTENT_DISPOSITION).map(HeaderValue::as_bytes);
                     let given = given.and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -259,43 +261,36 @@ impl Opener for RemoteOpener<'_> {
     }
 }
 
-/// A refusal of the resolver comes wrapped as a connection that failed.
-fn of_reqwest(error: reqwest::Error, url: &Url) -> Error {
+/// A refusal of the lookup comes wrapped as a connection that failed.
+fn of_transport(error: TransportError, url: &Url) -> Error {
     let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = next {
-        if let Some(refused) = cause.downcast_ref::<AddressRefused>() {
+        let within = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(refused) = within.and_then(|within| within.downcast_ref::<AddressRefused>()) {
             return of_refused(url, *refused);
         }
         next = cause.source();
     }
-    Error::of_transport(TransportError::from(error), &host(url))
+    Error::of_transport(error, &host(url))
 }
 
-/// A resolver that knows public addresses only.
-struct PublicOnly {
-    lookup: Lookup,
-    addresses: AddressPolicy,
-}
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (found, policy) = ((self.lookup)(name.as_str().to_owned()), self.addresses);
-        Box::pin(async move {
-            let mut refused = None;
-            let mut allowed = Vec::new();
-            for address in found.await? {
-                match policy.check(address) {
-                    // The URL's port takes the place of 0.
-                    Ok(()) => allowed.push(SocketAddr::new(address, 0)),
-                    Err(error) => refused = Some(error),
-                }
-            }
-            match (allowed.is_empty(), refused) {
-                (true, Some(refused)) => Err(refused.into()),
-                (true, None) => Err("the name has no address".into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
-        })
+/// The public ones of the addresses that are found; the URL's port takes the place of 0.
+async fn public_only(
+    found: BoxFuture<'static, io::Result<Vec<IpAddr>>>,
+    policy: AddressPolicy,
+) -> io::Result<Vec<SocketAddr>> {
+    let mut refused = None;
+    let mut allowed = Vec::new();
+    for address in found.await? {
+        match policy.check(address) {
+            Ok(()) => allowed.push(SocketAddr::new(address, 0)),
+            Err(error) => refused = Some(error),
+        }
+    }
+    match (allowed.is_empty(), refused) {
+        (true, Some(refused)) => Err(io::Error::other(refused)),
+        (true, None) => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
+        _ => Ok(allowed),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the house rules of CONTRIBUTING.md, as far as a program can tell.
 
+mod errors;
 mod layers;
 mod text;
 
@@ -17,6 +18,7 @@ const LARGEST: u64 = 1 << 20;
 pub(crate) fn run() -> Outcome {
     let root = root();
     let mut findings = Vec::new();
+    let codes = read(&root.join("docs/errors.md"))?;
     for name in tracked(&root)? {
         let size = fs::metadata(root.join(&name)).map_or(0, |found| found.len());
         if size > LARGEST {
@@ -25,6 +27,7 @@ pub(crate) fn run() -> Outcome {
         // Binary files and files that are deleted but not yet committed have no text to check.
         if let Ok(text) = fs::read_to_string(root.join(&name)) {
             findings.extend(text::check(&name, &text));
+            findings.extend(errors::unlisted(&name, &text, &codes));
         }
     }
     let metadata = workspace::metadata()?;

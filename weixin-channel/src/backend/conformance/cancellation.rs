@@ -71,7 +71,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
 
         // Whoever got a lease and was not told lets go of it.
         lab.backend.release(&lab.lease_b).await.expect("release");
-        let third = crate::AccountId::new(&format!("third {polls}"));
+        let third = crate::account::AccountId::new(&format!("third {polls}"));
         let got = cut(polls, lab.backend.acquire(&third, "one that is cut off")).await;
         let lease = match got {
             Some(lease) => lease,
@@ -85,7 +85,7 @@ pub(super) async fn the_others<B: Backend>(lab: Lab<B>) {
 }
 
 /// What was cut off may take a moment to let go.
-async fn soon<B: Backend>(lab: &Lab<B>, account: &crate::AccountId) -> crate::backend::Lease {
+async fn soon<B: Backend>(lab: &Lab<B>, account: &crate::account::AccountId) -> crate::backend::Lease {
     for _ in 0..10_000 {
         if let Ok(lease) = lab.backend.acquire(account, "the conformance suite").await {
             return lease;

@@ -108,7 +108,7 @@ impl<B: Backend> Lab<B> {
         fresh.expect("ingest").into_iter().map(|entry| entry.id).collect()
     }
 
-    async fn settle(&self, what: &[Settlement]) -> Result<(), crate::Error> {
+    async fn settle(&self, what: &[Settlement]) -> Result<(), crate::error::Error> {
         self.backend.settle(&self.lease, what).await
     }
 

@@ -19,11 +19,12 @@ use crate::account::AccountId;
 use crate::account::running::LeaseCell;
 use crate::account::status::{AccountState, StatusCell};
 use crate::backend::{Backend, Entry};
-use crate::channel::PAGE;
+use crate::core::PAGE;
 use crate::error::Error;
 use crate::inbound::dispatch::{DispatchOutcome, Dispatcher};
+use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
-use crate::inbound::{ControlWords, InboundPolicy};
+use crate::outbound::outbox;
 
 /// How long `notifystop` may take, and telling the journal what it was not told before: stopping as a whole is bounded
 /// by a second (invariant 10).
@@ -245,10 +246,10 @@ impl Poller {
         if self.status.get().outbox == 0 {
             return;
         }
-        let Some(channel) = self.dispatcher.channel.upgrade() else { return };
+        let Some(core) = self.dispatcher.core.upgrade() else { return };
         let account = self.account.clone();
         tokio::spawn(async move {
-            if let Err(error) = channel.flush_outbox(&account, &users).await {
+            if let Err(error) = outbox::flush(&core, &account, &users).await {
                 tracing::warn!(%account, %error, "sends still wait in the outbox");
             }
         });
@@ -272,8 +273,8 @@ impl Poller {
         }
         // For nobody: only what has waited too long goes.
         self.flush_outbox(Vec::new());
-        if let Some(channel) = self.dispatcher.channel.upgrade() {
-            channel.quotes().prune(now, PRUNE / 2).await;
+        if let Some(core) = self.dispatcher.core.upgrade() {
+            core.quotes.prune(now, PRUNE / 2).await;
         }
     }
 

@@ -10,7 +10,7 @@ use super::{Poller, Work};
 use crate::account::status::AccountState;
 use crate::backend::{Entry, NewEntry};
 use crate::error::Error;
-use crate::inbound::journal_entry;
+use crate::inbound::identity::journal_entry;
 
 /// A message from the future by this much says that our clock is slow, and not only a little off.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
