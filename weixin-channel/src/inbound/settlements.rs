@@ -66,7 +66,7 @@ impl Settlements {
             let result = self.backend.settle(&lease, &what).await;
             for done in told {
                 // Whoever asked may be gone.
-                let _ = done.send(result.as_ref().map(|()| ()).map_err(copy));
+                let _ = done.send(result.as_ref().copied().map_err(copy));
             }
         }
     }
