@@ -36,8 +36,10 @@ const START_NOTICE: Duration = Duration::from_secs(3);
 /// So many settled messages are taken in without a turn of the loop for each.
 const TOGETHER: usize = 256;
 
-/// How often the journal is pruned.
+/// How often the journal is pruned, and how long after a start first: whoever takes over a thousand accounts has more
+/// urgent things to do.
 const PRUNE: Duration = Duration::from_secs(60 * 60);
+const FIRST_PRUNE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Poller {
     pub(crate) account: AccountId,
@@ -165,7 +167,7 @@ impl Poller {
         let notice = self.notify_start();
         tokio::pin!(notice);
         let mut noticed = false;
-        let (mut prune_at, mut ended) = (Instant::now(), Vec::new());
+        let (mut prune_at, mut ended) = (Instant::now() + FIRST_PRUNE, Vec::new());
         let mut stop = self.stop.clone();
         loop {
             while let Some((entry, control)) = work.queues.pop(self.policy.max_in_flight) {
@@ -256,8 +258,9 @@ impl Poller {
     }
 
     async fn show_counts(&self, pending: usize) {
-        let counts = self.backend.counts(&self.account).await.unwrap_or_default();
-        let health = self.backend.health(&self.account).await.unwrap_or_default();
+        let (counts, health) =
+            tokio::join!(self.backend.counts(&self.account), self.backend.health(&self.account));
+        let (counts, health) = (counts.unwrap_or_default(), health.unwrap_or_default());
         self.status.update(|status| {
             (status.pending, status.dead, status.outbox) = (pending, counts.dead, counts.outbox);
             status.suppressed_since = health.suppressed_since;
