@@ -18,7 +18,7 @@ use crate::outbound::sender::Sender;
 use crate::outbound::turn::Turn;
 use crate::outbound::typing::{self, Typing};
 
-/// A user of an account, from [`Channel::conversation`] or [`Delivery::conversation`](crate::Delivery::conversation).
+/// A user of an account, from [`Channel::conversation`](crate::Channel::conversation) or [`Delivery::conversation`](crate::Delivery::conversation).
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Conversation {

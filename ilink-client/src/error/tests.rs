@@ -8,7 +8,7 @@ fn display_says_what_to_do() {
         "getupdates: errcode -14 (session timeout): the token is no longer valid: log in again by QR code"
     );
     assert!(stale.is_stale_session());
-    assert_eq!(stale.retry_class(), RetryClass::AfterLogin);
+    assert_eq!((stale.retry_class(), stale.code()), (RetryClass::AfterLogin, "needs-login"));
 
     let refused = Error::api(Some(-2), None, None).at("sendmessage", 1);
     assert!(refused.to_string().starts_with("sendmessage: ret -2: refused for now: wait"), "{refused}");

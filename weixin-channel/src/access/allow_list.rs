@@ -9,7 +9,8 @@ use crate::account::AccountId;
 use crate::backend::Backend;
 use crate::error::Error;
 
-/// The users who may write to an account besides the one who scanned; from [`Channel::allow_list`].
+/// The users who may write to an account besides the one who scanned; from
+/// [`Channel::allow_list`](crate::Channel::allow_list).
 #[derive(Clone, Debug)]
 pub struct AllowList {
     backend: Arc<dyn Backend>,

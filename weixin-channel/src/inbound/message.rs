@@ -40,7 +40,7 @@ pub struct InboundMedia {
     /// Where it is on the CDN: [`Channel::save_media`](crate::Channel::save_media) fetches it.
     pub media: MediaRef,
     /// Where it is on this machine, or why it is not; `None` if nobody has fetched it yet
-    /// ([`MediaPolicy::Lazy`]).
+    /// ([`MediaPolicy::Lazy`](crate::MediaPolicy::Lazy)).
     pub saved: Option<Result<SavedMedia, String>>,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ilink_fixtures::{ChatKind, Endpoint, Fault};
+use weixin_channel::ilink_client::RetryClass;
 use weixin_channel::weixin_media::Source;
 use weixin_channel::{ErrorKind, Reply};
 
@@ -13,7 +14,7 @@ async fn a_user_who_never_wrote_cannot_be_written_to() {
     let lab = Lab::new();
     let (channel, _deliveries) = lab.start().await;
     let error = channel.conversation(&lab.account, "user:nobody@im.wechat").send("hi").await.unwrap_err();
-    assert_eq!(error.code(), "no-context");
+    assert_eq!((error.retry_class(), error.code()), (RetryClass::Later, "no-context"));
     assert!(error.to_string().starts_with("nobody@im.wechat has not written to account"), "{error}");
     assert!(lab.simulator.requests_to(Endpoint::SendMessage).is_empty());
 }
@@ -136,5 +137,6 @@ async fn a_caption_arrives_where_its_media_does_not() {
         .await
         .unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Media, "http-status"));
+    assert_eq!(error.retry_class(), RetryClass::Never, "the caption would come twice");
     lab.phone().wait_for_text("here it is", Duration::from_secs(5)).await.unwrap();
 }

@@ -12,7 +12,8 @@ pub(super) fn unlisted(path: &str, text: &str, list: &str) -> Vec<String> {
     let functions =
         functions.filter(|rest| rest.lines().next().is_some_and(|line| line.contains("-> &'static str {")));
     let bodies = functions.filter_map(|rest| rest.split("\n    }\n").next());
-    let codes = bodies.flat_map(|body| body.split('"').skip(1).step_by(2));
+    let lines = bodies.flat_map(str::lines).filter(|line| !line.trim_start().starts_with("#["));
+    let codes = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
     codes
         .filter(|code| !list.contains(&format!("`{code}`")))
         .map(|code| format!("{path}: the error code {code:?} is not in docs/errors.md"))
