@@ -18,25 +18,25 @@ pub(crate) async fn run() -> Outcome {
 
 async fn starts(dead: usize) -> Outcome {
     let feed = Feed::default();
-    let (fed, _deliveries) = Fed::new(&feed).await?;
+    let (accounts, _deliveries) = Fed::new(&feed).await?;
     // Nobody is said to have written these: they are dead letters as soon as they come.
     for first in (1..=dead).step_by(100) {
         let batch: Vec<String> = (first..first + 100).map(letter).collect();
         feed.push(&batch);
     }
     let mut polls = feed.polls();
-    fed.start().await?;
+    accounts.start().await?;
     polls.wait_for(|polls| *polls > dead / 100).await?;
-    let found = fed.channel.dead_letters(&fed.account).await?.len();
+    let found = accounts.channel.dead_letters(&accounts.account).await?.len();
     if found != dead {
         return Err(format!("{found} dead letters instead of {dead}").into());
     }
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        fed.channel.stop(&fed.account).await;
+        accounts.channel.stop(&accounts.account).await;
         let mut polls = feed.polls();
         let begin = Instant::now();
-        fed.start().await?;
+        accounts.start().await?;
         polls.changed().await?;
         times.push(begin.elapsed());
     }
@@ -47,7 +47,7 @@ async fn starts(dead: usize) -> Outcome {
         ms(times[STARTS / 2]),
         ms(times[STARTS - 1])
     );
-    fed.channel.stop_all().await;
+    accounts.channel.stop_all().await;
     Ok(())
 }
 

@@ -53,33 +53,33 @@ fn print_rate(messages: usize, peers: usize, begin: Instant) {
 
 async fn throughput(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
-    let (fed, mut deliveries) = Fed::new(&feed).await?;
-    fed.start().await?;
+    let (accounts, mut deliveries) = Fed::new(&feed).await?;
+    accounts.start().await?;
     let begin = fill(&feed, messages, peers);
     for _ in 0..messages {
         next(&mut deliveries).await?.ack().await?;
     }
     print_rate(messages, peers, begin);
-    fed.channel.stop_all().await;
+    accounts.channel.stop_all().await;
     Ok(())
 }
 
 /// The handler itself does nothing.
 async fn handlers(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
-    let (fed, deliveries) = Fed::new(&feed).await?;
-    fed.start().await?;
+    let (accounts, deliveries) = Fed::new(&feed).await?;
+    accounts.start().await?;
     let begin = fill(&feed, messages, peers);
     let handler = async |_: Inbound, _: Conversation| Ok::<(), &str>(());
     // The last poll is made once the last answer is in the journal; what is open then is handled in a moment.
     let mut polls = feed.polls();
     let handling = tokio::spawn(deliveries.handle(handler));
     polls.wait_for(|polls| *polls > messages.div_ceil(BATCH)).await?;
-    while fed.channel.status(&fed.account).pending > 0 {
+    while accounts.channel.status(&accounts.account).pending > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     print_rate(messages, peers, begin);
-    fed.channel.stop_all().await;
+    accounts.channel.stop_all().await;
     handling.abort();
     Ok(())
 }
@@ -101,8 +101,8 @@ async fn client_alone(messages: usize) -> Outcome {
 
 async fn latency(slow: Duration) -> Outcome {
     let feed = Feed::default();
-    let (fed, mut deliveries) = Fed::new(&feed).await?;
-    fed.start().await?;
+    let (accounts, mut deliveries) = Fed::new(&feed).await?;
+    accounts.start().await?;
     feed.push(&[message(0, 0)]);
     let first = next(&mut deliveries).await?;
     let (mut held, begin) = (None, Instant::now());
@@ -126,7 +126,7 @@ async fn latency(slow: Duration) -> Outcome {
     }
     times.sort();
     println!("  p50 {:>6.0} µs   p99 {:>6.0} µs", micros(times[500]), micros(times[990]));
-    fed.channel.stop_all().await;
+    accounts.channel.stop_all().await;
     Ok(())
 }
 
