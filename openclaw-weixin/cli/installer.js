@@ -32,7 +32,7 @@ export function parseArguments(args) {
   return options;
 }
 
-/** A failure that is told to the user as it is. */
+/** A failure whose message the user sees unchanged. */
 class Stop extends Error {}
 
 /**

@@ -1,4 +1,4 @@
-// What an agent is told about this channel, next to the host's own words about its message tool.
+// What an agent reads about this channel, next to the host's own words about its message tool.
 import { CHANNEL_ID } from "./accounts.js";
 
 /**

@@ -1,4 +1,4 @@
-// One turn of the agent: what it is told, and how its answers leave.
+// One turn of the agent: what it reads, and how its answers leave.
 import { randomUUID } from "node:crypto";
 
 import { CHANNEL_ID, accountSettings } from "./accounts.js";

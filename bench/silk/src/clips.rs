@@ -154,7 +154,7 @@ impl Recording {
     }
 }
 
-/// A sound of so many seconds.
+/// A sound of this length in seconds.
 pub fn sound(content: &str, rate: u32, seconds: f64, rng: &mut Rng) -> Vec<i16> {
     let rate = f64::from(rate);
     let samples = (rate * seconds) as usize;

@@ -39,7 +39,7 @@ pub fn measure(sound: &[i16], decoded: &[i16]) -> Figures {
     Figures { plain: best.0, weighted: weighted(&sound, &best.1) }
 }
 
-/// Sample `n` is what was decoded so many quarters of a sample later.
+/// Sample `n` is what was decoded this number of quarters of a sample later.
 fn delayed(decoded: &[i16], quarters: isize, length: usize) -> Vec<f64> {
     let (whole, part) = (quarters.div_euclid(4), quarters.rem_euclid(4) as f64 / 4.0);
     let sample = |n: isize| usize::try_from(n).ok().and_then(|n| decoded.get(n)).map_or(0.0, |y| f64::from(*y));

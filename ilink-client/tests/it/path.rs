@@ -41,7 +41,7 @@ enum What {
     Net(fn() -> NetFault),
     /// The same, for connections that are there already.
     Later(fn() -> NetFault),
-    /// The clock is off by so many days.
+    /// The clock is off by this number of days.
     Clock(i64),
     /// The name leads here; no addresses: it is not found.
     Leads(&'static [To]),

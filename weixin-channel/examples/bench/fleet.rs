@@ -275,7 +275,7 @@ impl Bench {
     }
 }
 
-/// So many messages a second, each user in turn, until it is told to stop; returns how many.
+/// Sends messages at this rate a second, each user in turn, until stopped; returns how many.
 async fn write(phones: Vec<Phone>, rate: u64, mut stopped: watch::Receiver<bool>) -> usize {
     let rate = u32::try_from(rate).unwrap_or(u32::MAX).max(1);
     let mut pace = tokio::time::interval(Duration::from_secs(1) / rate);

@@ -55,7 +55,7 @@ pub struct PairingRequest {
     pub created_at: SystemTime,
 }
 
-/// What a stranger is told.
+/// What a stranger is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairingCode {
     /// Eight upper-case letters and digits.

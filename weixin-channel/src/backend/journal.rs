@@ -45,7 +45,7 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Answer<'a, Vec<DeadLetter>>;
 
-    /// Puts a dead letter back: it is as new. `None` if there is no such dead letter.
+    /// Puts a dead letter back, as if it had just come. `None` if there is no such dead letter.
     fn requeue<'a>(&'a self, account: &'a AccountId, id: i64) -> Answer<'a, Option<Entry>>;
 
     /// How much waits. Asked at every start of an account, so it must not load what it counts.

@@ -25,7 +25,7 @@ impl Lease {
 
 /// Leases: at most one process at a time runs an account.
 pub trait Leases: Send + Sync {
-    /// Gives out a new lease of an account that nobody has. `holder` is told to those who come later: a program and its
+    /// Gives out a new lease of an account that nobody has. `holder` is named to those who come later: a program and its
     /// process, for people.
     ///
     /// Fails with [`Error::Locked`](crate::Error::Locked) while somebody has it, this process included. A call that was

@@ -43,7 +43,7 @@ pub trait Outbound: Send + Sync {
         now: SystemTime,
     ) -> Answer<'a, Health>;
 
-    /// What is known of an account over restarts.
+    /// What is known of an account and survives restarts.
     fn health<'a>(&'a self, account: &'a AccountId) -> Answer<'a, Health>;
 
     /// Keeps sends until their user writes again, all or none, in order. More than `cap` per user are refused:
@@ -209,7 +209,7 @@ impl Ledger {
     }
 }
 
-/// What is known of an account over restarts.
+/// What is known of an account and survives restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {

@@ -51,7 +51,7 @@ fn open(path: &Path) -> Result<File, Error> {
 }
 
 impl StateDir {
-    /// Takes the lock of an account; `holder` is told to those who come later.
+    /// Takes the lock of an account; `holder` is named to those who come later.
     pub(crate) fn lock(&self, id: &AccountId, holder: &str) -> Result<AccountLock, Error> {
         let path = self.account_file(id.as_str(), ".lock");
         let mut file = open(&path)?;

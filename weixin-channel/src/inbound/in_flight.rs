@@ -1,4 +1,4 @@
-//! Deliveries that are with handlers, over restarts of their poller: a turn that outlives a restart is not begun a
+//! Deliveries that are with handlers, kept when their poller restarts: a turn that outlives a restart is not begun a
 //! second time beside itself (invariant 2).
 
 use std::collections::BTreeMap;

@@ -9,9 +9,9 @@ use crate::inbound::message::Inbound;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboundPolicy {
-    /// With so many messages of an account not done, its polling pauses; 1,000.
+    /// The number of messages of an account not yet handled at which its polling pauses; 1,000.
     pub max_pending: usize,
-    /// So many handlers of one account at once, control messages aside; 64.
+    /// The most handlers of one account at once, control messages aside; 64.
     pub max_in_flight: usize,
     /// A message that failed so often becomes a dead letter; 5.
     pub max_attempts: u32,

@@ -26,15 +26,15 @@ enum State {
     /// A line, of which there is nothing yet.
     #[default]
     LineStart,
-    /// A line that begins with so many backticks: 1 or 2.
+    /// A line that begins with this number of backticks: 1 or 2.
     Ticks(u8),
-    /// A line that begins with so many `#`.
+    /// A line that begins with this number of `#`.
     Hashes(usize),
     /// A line of nothing but one sign and spaces so far: a rule, or not.
     Rule(Mark, String),
     /// A line that begins with three backticks; after it code begins, or ends.
     FenceLine { opens: bool },
-    /// Code, on whose line there are so many backticks and nothing else; `None` after anything else.
+    /// Code, on whose line there is this number of backticks and nothing else; `None` after anything else.
     Code(Option<u8>),
     /// Within a line.
     Body,
@@ -96,7 +96,7 @@ impl Filter {
         std::mem::take(&mut self.out)
     }
 
-    /// Ends the text and returns the rest of the output. The filter is as new after that.
+    /// Ends the text and returns the rest of the output. The filter can then be used for another text.
     pub fn finish(&mut self) -> String {
         match std::mem::take(&mut self.state) {
             State::Rule(mark, text) if !is_rule(mark, &text) => {

@@ -45,7 +45,7 @@ impl SendFingerprint {
     }
 }
 
-/// So many users' last sends are kept before those that no longer matter are dropped.
+/// How many users' last sends are kept before those that no longer matter are dropped.
 const PEERS: usize = 1_024;
 
 impl AccountSends {

@@ -23,7 +23,7 @@ pub struct SendPolicy {
     pub window: Duration,
     /// Sends of those that are kept for the final answer; 1.
     pub reserve: u32,
-    /// Tool progress is sent only while so many sends are left; 4 ([field note 37]).
+    /// Tool progress is sent only while at least this number of sends is left; 4 ([field note 37]).
     ///
     /// [field note 37]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-37
     pub progress_floor: u32,
@@ -76,7 +76,7 @@ pub struct Pace {
 pub struct OutboxPolicy {
     /// Older ones are dropped; 3 days.
     pub ttl: Duration,
-    /// At most so many per user; 20.
+    /// The most per user; 20.
     pub cap: u32,
 }
 

@@ -51,7 +51,7 @@ impl Sender {
         let sends = u32::try_from(steps.len()).unwrap_or(u32::MAX);
         let mut wanted = policy.reserve(&self.to, sends, Importance::Block, self.core.now());
         if plenty {
-            // So many may be used up before.
+            // All may be used up before.
             let half = policy.per_inbound - policy.per_inbound / 2;
             let most = half.saturating_sub(1).saturating_add(sends);
             wanted.max_sends = Some(wanted.max_sends.map_or(most, |max| max.min(most)));

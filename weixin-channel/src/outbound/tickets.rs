@@ -12,7 +12,7 @@ use crate::account::AccountId;
 /// A ticket lives up to 24 h; a fresh one is asked for a little earlier.
 const TICKET_LIFE: Duration = Duration::from_secs(23 * 3600);
 
-/// So many tickets are kept; another one then costs all of them, which costs a request each.
+/// How many tickets are kept. One more clears them all, and each then costs a request again.
 const TICKETS: usize = 4_096;
 
 /// Tickets by account and user.

@@ -65,7 +65,7 @@ pub struct PostgresOptions {
     /// After how long without a sign of life a process has lost its accounts: 5 s; at least 3 s.
     pub lifetime: Duration,
     /// What this process is called among others of its [fleet](crate::fleet). Which accounts it gets follows from it,
-    /// so one that keeps its name over restarts gets the same ones. `None`: made up.
+    /// so one that keeps its name when it restarts gets the same ones. `None`: made up.
     pub name: Option<String>,
     /// How long messages are kept to know what a quote quotes: 30 days; `None` keeps none.
     pub quotes: Option<Duration>,

@@ -157,7 +157,7 @@ impl Processes {
         self.lock().held.insert(lease.account.clone(), Held { generation: lease.generation, process });
     }
 
-    /// A lease is let go of; returns the row that it lasted as long as. The database is told until it
+    /// A lease is let go of; returns the row that it lasted as long as. The release is repeated until the database
     /// [knows](Self::told), or the process would keep for good what it does not run.
     pub(super) fn let_go(&self, lease: &Lease) -> Option<i64> {
         let mut state = self.lock();

@@ -9,7 +9,7 @@ use super::types::{StoredMedia, StoredMessage};
 use crate::account::AccountId;
 use crate::backend::Quotes;
 
-/// What an agent is told of a quoted message that is not known here ([protocol §7]).
+/// What an agent reads of a quoted message that is not known here ([protocol §7]).
 ///
 /// [protocol §7]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#7-what-an-agent-gets
 pub const NOT_CACHED: &str = "[引用消息内容未缓存]";
@@ -154,7 +154,7 @@ impl StoredMedia {
         self.kind().0
     }
 
-    /// What an agent is told instead of media that is gone.
+    /// What an agent reads instead of media that is gone.
     fn expired(&self) -> String {
         let name = self.name.as_ref().map(|name| format!(": {name}")).unwrap_or_default();
         format!("[引用的{}已过期{name}]", self.kind().1)

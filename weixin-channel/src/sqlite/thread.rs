@@ -261,7 +261,7 @@ impl Owner {
         }
     }
 
-    /// Begins a transaction if there is something to write. Who has waited too long for it is told so; false if there is
+    /// Begins a transaction if there is something to write. Who has waited too long for it gets an error; false if there is
     /// none.
     fn begin(&self) -> bool {
         if self.queue.lock().writes.is_empty() {

@@ -14,7 +14,7 @@ use weixin_channel::{
 use crate::hooked::{Hook, Hooked};
 use crate::{Lab, next, until};
 
-/// A state folder that fails so many calls of some methods, then works.
+/// A state folder that fails a number of calls of some methods, then works.
 #[derive(Clone, Default)]
 struct Failing {
     /// Of messages that come in, or fail.

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 /// small enough that a handful of them is nothing. A multiple of the cipher block.
 pub(crate) const CHUNK: usize = 256 << 10;
 
-/// So many first bytes tell the type.
+/// The number of first bytes that tell the type.
 pub(crate) const HEAD: usize = 4 << 10;
 
 /// What is to be uploaded.

@@ -9,7 +9,7 @@ use ilink_client::{ClientId, Cursor, UserId};
 use super::{Lab, entry};
 use crate::backend::{Answer, Backend, Counts, NewOutboxItem, Settlement};
 
-/// What a future comes to within so many polls.
+/// What a future comes to within a number of polls.
 async fn cut<T>(polls: usize, work: Answer<'_, T>) -> Option<T> {
     let mut work = pin!(work);
     let mut left = polls;

@@ -33,7 +33,7 @@ const STOP_NOTICE: Duration = Duration::from_millis(500);
 /// How long `notifystart` may take. The first poll waits for it, so that it can have the same connection.
 const START_NOTICE: Duration = Duration::from_secs(3);
 
-/// So many settled messages are taken in without a turn of the loop for each.
+/// How many settled messages one turn of the loop takes in.
 const TOGETHER: usize = 256;
 
 /// How often the journal is pruned, and how long after a start first: whoever takes over a thousand accounts has more
@@ -51,8 +51,8 @@ pub(crate) struct Poller {
     pub(crate) control: ControlWords,
     pub(crate) policy: InboundPolicy,
     pub(crate) dispatcher: Dispatcher,
-    /// So many accounts at once say `notifystart`, in all of the channel: else each has a connection for it that the
-    /// others, which come a moment later, could have had for their polls.
+    /// Limits how many accounts of the channel say `notifystart` at once: without a limit each opens a connection for
+    /// it that another account could have used for its poll.
     pub(crate) starts: Arc<Semaphore>,
     pub(crate) requeued: mpsc::UnboundedReceiver<Entry>,
     /// Closed when the account is to stop.
