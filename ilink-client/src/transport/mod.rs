@@ -28,9 +28,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Carries requests to the server and answers back.
 ///
-/// Implement it to send through something other than the built-in client: a middleware, an HTTP client of your own, a recorder, a server in the same
-/// process (see `examples/custom_transport.rs`). It must not follow redirects and must not retry. Time-outs
-/// are the caller's; dropping the future has to abort the request.
+/// Implement it to send through something other than the built-in client: a middleware, an HTTP client of your own, a
+/// recorder, a server in the same process (see `examples/custom_transport.rs`). It must not follow redirects and must not
+/// retry. Time-outs are the caller's; dropping the future has to abort the request.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends one request; resolves when the answer's headers are there.
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>>;

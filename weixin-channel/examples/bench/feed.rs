@@ -16,13 +16,13 @@ const BOT: &str = "0afa4e1ab5c0@im.bot";
 const TOKEN: &str = "0afa4e1ab5c0@im.bot:00";
 
 /// A channel with one account, which has the feed's messages once it is started.
-pub(crate) struct Fed {
+pub(crate) struct TestBed {
     pub(crate) channel: Channel,
     pub(crate) account: AccountId,
     _folder: tempfile::TempDir,
 }
 
-impl Fed {
+impl TestBed {
     pub(crate) async fn new(feed: &Feed) -> Outcome<(Self, Deliveries)> {
         let folder = tempfile::tempdir()?;
         let account = lab::write_account(

@@ -23,7 +23,7 @@ use crate::{Outcome, option};
 
 const PROCESSES: usize = 3;
 
-/// Shorter than a process lives without a sign of life: a poll of one that was stopped has ended at the server before
+/// Shorter than a process lives without a heartbeat: a poll of one that was stopped has ended at the server before
 /// another may poll, so that two at once are two that mean to.
 const LONG_POLL: Duration = Duration::from_secs(4);
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::feed::{Fed, Feed};
+use crate::feed::{Feed, TestBed};
 
 const DEAD: usize = 10_000;
 const STARTS: usize = 21;
@@ -18,25 +18,25 @@ pub(crate) async fn run() -> Outcome {
 
 async fn starts(dead: usize) -> Outcome {
     let feed = Feed::default();
-    let (accounts, _deliveries) = Fed::new(&feed).await?;
+    let (bed, _deliveries) = TestBed::new(&feed).await?;
     // Nobody is said to have written these: they are dead letters as soon as they come.
     for first in (1..=dead).step_by(100) {
         let batch: Vec<String> = (first..first + 100).map(letter).collect();
         feed.push(&batch);
     }
     let mut polls = feed.polls();
-    accounts.start().await?;
+    bed.start().await?;
     polls.wait_for(|polls| *polls > dead / 100).await?;
-    let found = accounts.channel.dead_letters(&accounts.account).await?.len();
+    let found = bed.channel.dead_letters(&bed.account).await?.len();
     if found != dead {
         return Err(format!("{found} dead letters instead of {dead}").into());
     }
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        accounts.channel.stop(&accounts.account).await;
+        bed.channel.stop(&bed.account).await;
         let mut polls = feed.polls();
         let begin = Instant::now();
-        accounts.start().await?;
+        bed.start().await?;
         polls.changed().await?;
         times.push(begin.elapsed());
     }
@@ -47,7 +47,7 @@ async fn starts(dead: usize) -> Outcome {
         ms(times[STARTS / 2]),
         ms(times[STARTS - 1])
     );
-    accounts.channel.stop_all().await;
+    bed.channel.stop_all().await;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use weixin_channel::ilink_client::{Cursor, UpdatesEvent};
 use weixin_channel::{Conversation, Deliveries, Delivery, Inbound};
 
-use crate::feed::{Fed, Feed, message};
+use crate::feed::{Feed, TestBed, message};
 use crate::{Outcome, option, start};
 
 /// Messages in one answer.
@@ -53,33 +53,33 @@ fn print_rate(messages: usize, peers: usize, begin: Instant) {
 
 async fn throughput(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
-    let (accounts, mut deliveries) = Fed::new(&feed).await?;
-    accounts.start().await?;
+    let (bed, mut deliveries) = TestBed::new(&feed).await?;
+    bed.start().await?;
     let begin = fill(&feed, messages, peers);
     for _ in 0..messages {
         next(&mut deliveries).await?.ack().await?;
     }
     print_rate(messages, peers, begin);
-    accounts.channel.stop_all().await;
+    bed.channel.stop_all().await;
     Ok(())
 }
 
 /// The handler itself does nothing.
 async fn handlers(messages: usize, peers: usize) -> Outcome {
     let feed = Feed::default();
-    let (accounts, deliveries) = Fed::new(&feed).await?;
-    accounts.start().await?;
+    let (bed, deliveries) = TestBed::new(&feed).await?;
+    bed.start().await?;
     let begin = fill(&feed, messages, peers);
     let handler = async |_: Inbound, _: Conversation| Ok::<(), &str>(());
     // The last poll is made once the last answer is in the journal; what is open then is handled in a moment.
     let mut polls = feed.polls();
     let handling = tokio::spawn(deliveries.handle(handler));
     polls.wait_for(|polls| *polls > messages.div_ceil(BATCH)).await?;
-    while accounts.channel.status(&accounts.account).pending > 0 {
+    while bed.channel.status(&bed.account).pending > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     print_rate(messages, peers, begin);
-    accounts.channel.stop_all().await;
+    bed.channel.stop_all().await;
     handling.abort();
     Ok(())
 }
@@ -101,8 +101,8 @@ async fn client_alone(messages: usize) -> Outcome {
 
 async fn latency(slow: Duration) -> Outcome {
     let feed = Feed::default();
-    let (accounts, mut deliveries) = Fed::new(&feed).await?;
-    accounts.start().await?;
+    let (bed, mut deliveries) = TestBed::new(&feed).await?;
+    bed.start().await?;
     feed.push(&[message(0, 0)]);
     let first = next(&mut deliveries).await?;
     let (mut held, begin) = (None, Instant::now());
@@ -126,7 +126,7 @@ async fn latency(slow: Duration) -> Outcome {
     }
     times.sort();
     println!("  p50 {:>6.0} µs   p99 {:>6.0} µs", micros(times[500]), micros(times[990]));
-    accounts.channel.stop_all().await;
+    bed.channel.stop_all().await;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ use crate::blocking::blocking;
 use crate::channel::Channel;
 use crate::error::Error;
 
-/// Accounts that are started at the same time, and how many before the next look at who is alive.
+/// Accounts that are started at the same time, and how many before it is looked again who is alive.
 const AT_ONCE: usize = 16;
 const A_LOOK: usize = 512;
 
@@ -56,7 +56,7 @@ pub struct Member {
 
 /// Who is alive, and how new the list of accounts is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roll {
+pub struct Membership {
     /// Our own number.
     pub me: i64,
     /// All members, we included.
@@ -68,7 +68,7 @@ pub struct Roll {
 /// What a backend that several processes share tells of them.
 pub trait Members: Send + Sync + 'static {
     /// Makes this process a member if it is none, and says who is alive.
-    fn attend(&self) -> Answer<'_, Roll>;
+    fn join(&self) -> Answer<'_, Membership>;
 
     /// This process is a member no longer: whatever leases it has left are free at once.
     fn leave(&self) -> Answer<'_, ()>;
@@ -85,14 +85,14 @@ pub trait Members: Send + Sync + 'static {
 #[non_exhaustive]
 pub struct FleetOptions {
     /// How often it is looked who is alive: 500 ms.
-    pub look: Duration,
+    pub refresh: Duration,
     /// The settings that an account is started with: the default ones.
     pub config: Arc<dyn Fn(&AccountId) -> AccountConfig + Send + Sync>,
 }
 
 impl Default for FleetOptions {
     fn default() -> Self {
-        Self { look: Duration::from_millis(500), config: Arc::new(|_| AccountConfig::default()) }
+        Self { refresh: Duration::from_millis(500), config: Arc::new(|_| AccountConfig::default()) }
     }
 }
 
@@ -112,7 +112,7 @@ impl Fleet {
             channel,
             members: Arc::new(members),
             options,
-            roll: None,
+            membership: None,
             accounts: Arc::default(),
             mine: HashSet::new(),
             started: HashSet::new(),
@@ -135,7 +135,7 @@ struct Work {
     channel: Channel,
     members: Arc<dyn Members>,
     options: FleetOptions,
-    roll: Option<Roll>,
+    membership: Option<Membership>,
     accounts: Arc<Vec<AccountId>>,
     /// What this process is to run.
     mine: HashSet<AccountId>,
@@ -147,7 +147,7 @@ struct Work {
 
 impl Work {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut looks = interval(self.options.look);
+        let mut looks = interval(self.options.refresh);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -169,18 +169,22 @@ impl Work {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        let roll = self.members.attend().await?;
-        if self.roll.as_ref() != Some(&roll) {
-            if self.roll.as_ref().is_none_or(|known| known.revision != roll.revision) {
+        let membership = self.members.join().await?;
+        if self.membership.as_ref() != Some(&membership) {
+            if self.membership.as_ref().is_none_or(|known| known.revision != membership.revision) {
                 self.accounts = Arc::new(self.members.account_ids().await?);
                 self.renewed = true;
             }
-            let (accounts, now) = (self.accounts.clone(), roll.clone());
+            let (accounts, now) = (self.accounts.clone(), membership.clone());
             // Long, for many accounts.
             let mine = blocking(move || Ok(share::share(&now.members, now.me, &accounts))).await?;
-            tracing::info!(members = roll.members.len(), accounts = mine.len(), "a share of the accounts");
+            tracing::info!(
+                members = membership.members.len(),
+                accounts = mine.len(),
+                "a share of the accounts"
+            );
             self.mine = mine.into_iter().collect();
-            self.roll = Some(roll);
+            self.membership = Some(membership);
         }
         let others: Vec<AccountId> = self.started.difference(&self.mine).cloned().collect();
         for account in &others {
@@ -242,6 +246,6 @@ impl Work {
 
 impl fmt::Debug for FleetOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FleetOptions").field("look", &self.look).finish_non_exhaustive()
+        f.debug_struct("FleetOptions").field("refresh", &self.refresh).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Whose turn it is: order within a peer, peers in parallel, control messages past them (invariant 2).
+//! The order in which messages go out: one after the other within a peer, peers in parallel, control messages past them (invariant 2).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 

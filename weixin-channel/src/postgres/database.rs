@@ -29,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     pool: Pool,
-    /// For signs of life alone: they must not wait behind others.
+    /// For heartbeats alone: they must not wait behind others.
     beats: Pool,
 }
 
@@ -72,7 +72,7 @@ impl Database {
         on(&self.pool, CALL, sql, values).await
     }
 
-    /// The same for a sign of life.
+    /// The same for a heartbeat.
     pub(super) async fn beat(
         &self,
         limit: Duration,

@@ -7,23 +7,23 @@ use super::database::get;
 use crate::account::AccountId;
 use crate::backend::Answer;
 use crate::error::Error;
-use crate::fleet::{Member, Members, Roll};
+use crate::fleet::{Member, Members, Membership};
 
 impl Members for PostgresBackend {
-    fn attend(&self) -> Answer<'_, Roll> {
+    fn join(&self) -> Answer<'_, Membership> {
         Box::pin(async move {
             let me = self.inner.processes.set_member(true).await?;
             let sql = "SELECT revision, p.id, p.name FROM weixin_revision LEFT JOIN weixin_processes p
                        ON p.member AND p.expires > clock_timestamp() ORDER BY p.id";
             let rows = self.inner.db.call(None, sql, &[]).await?;
-            let mut roll = Roll { me, members: Vec::new(), revision: 0 };
+            let mut membership = Membership { me, members: Vec::new(), revision: 0 };
             for row in &rows {
-                roll.revision = get(row, 0)?;
+                membership.revision = get(row, 0)?;
                 if let Some(id) = get(row, 1)? {
-                    roll.members.push(Member { id, name: get(row, 2)? });
+                    membership.members.push(Member { id, name: get(row, 2)? });
                 }
             }
-            Ok(roll)
+            Ok(membership)
         })
     }
 

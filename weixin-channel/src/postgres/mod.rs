@@ -17,7 +17,7 @@
 //!
 //! # Who runs what
 //!
-//! A process that takes an account is registered, and gives a sign of life every second. Its leases last for as long as
+//! A process that takes an account is registered, and sends a heartbeat every second. Its leases last for as long as
 //! it is alive: a process that was not heard of for [`PostgresOptions::lifetime`], by the database's clock, is removed by
 //! whoever wants one of its accounts, and has lost all of them for good. It stops polling before that. One row is
 //! written per process and second, however many accounts it has.
@@ -57,12 +57,12 @@ pub struct PostgresBackend {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PostgresOptions {
-    /// Connections to hold at most, beside one for signs of life: 8.
+    /// Connections to hold at most, beside one for heartbeats: 8.
     pub connections: usize,
     /// Root certificates in PEM instead of the machine's. Whether TLS is used is a matter of the address: `sslmode`
     /// `disable`, `prefer` (if the server has it; the default) or `require`. Its certificate is checked in any case.
     pub roots: Vec<Vec<u8>>,
-    /// After how long without a sign of life a process has lost its accounts: 5 s; at least 3 s.
+    /// After how long without a heartbeat a process has lost its accounts: 5 s; at least 3 s.
     pub lifetime: Duration,
     /// What this process is called among others of its [fleet](crate::fleet). Which accounts it gets follows from it,
     /// so one that keeps its name when it restarts gets the same ones. `None`: made up.

@@ -1,4 +1,4 @@
-//! This process among those that share a database: its sign of life, and the leases that last as long as it does.
+//! This process among those that share a database: its heartbeat, and the leases that last as long as it does.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -41,7 +41,7 @@ struct State {
 #[derive(Clone, Copy)]
 struct Alive {
     id: i64,
-    /// When the last sign of life that arrived was begun.
+    /// When the last heartbeat that arrived was begun.
     beat: Instant,
 }
 
@@ -57,12 +57,12 @@ impl Processes {
         Self { db, name, lifetime, registering, state: Mutex::default() }
     }
 
-    /// For how long a lease is good from when it was got or renewed: by then the last sign of life may be a while ago.
+    /// For how long a lease is good from when it was got or renewed: by then the last heartbeat may be a while ago.
     pub(super) fn lease_time(&self) -> Duration {
         self.lifetime.saturating_sub(self.fresh())
     }
 
-    /// How old the last sign of life may be for leases to be given out and renewed.
+    /// How old the last heartbeat may be for leases to be given out and renewed.
     fn fresh(&self) -> Duration {
         self.lifetime / 3
     }
@@ -77,7 +77,7 @@ impl Processes {
             return Ok(id);
         }
         if let Some(id) = self.id() {
-            // Behind with its signs of life: it is better known now.
+            // Behind with its heartbeats: it is better known now.
             self.beat(id).await?;
         }
         if let Some(id) = self.fresh_id() {
@@ -101,7 +101,7 @@ impl Processes {
         Ok(id)
     }
 
-    /// Gives a sign of life. True while this process is alive.
+    /// Sends a heartbeat. True while this process is alive.
     async fn beat(&self, id: i64) -> Result<bool, Error> {
         let begun = Instant::now();
         let values: [super::database::Value<'_>; 2] =
@@ -112,7 +112,7 @@ impl Processes {
             Err(failure) if failure.is(LOST) => {
                 tracing::warn!(
                     name = self.name,
-                    "no sign of life of this process arrived in time: its accounts are lost"
+                    "no heartbeat of this process arrived in time: its accounts are lost"
                 );
                 self.lost(id);
                 return Ok(false);
@@ -194,7 +194,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Whether a lease is good for another [`lease_time`](Self::lease_time). Asks nobody: the sign of life is for all.
+    /// Whether a lease is good for another [`lease_time`](Self::lease_time). Asks nobody: the heartbeat is for all.
     pub(super) fn renew(&self, lease: &Lease) -> Result<(), Error> {
         let state = self.lock();
         let held = state.held.get(&lease.account).filter(|held| held.generation == lease.generation);

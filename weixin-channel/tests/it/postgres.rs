@@ -130,7 +130,7 @@ async fn what_is_let_go_of_is_free_in_the_end() {
     until(async || two.acquire(&account, "two").await.ok()).await;
 }
 
-/// An account that was forgotten by another process is noticed by the next sign of life, not only by the next write.
+/// An account that was forgotten by another process is noticed by the next heartbeat, not only by the next write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_account_is_lost_by_who_runs_it() {
     let Some(server) = server() else { return };

@@ -95,7 +95,7 @@ RETURNS TABLE (generation bigint, other text) LANGUAGE plpgsql AS $$
 DECLARE found_other text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(a, 1));
-    -- Waits for a sign of life that is on its way, and then looks again.
+    -- Waits for a heartbeat that is on its way, and then looks again.
     DELETE FROM weixin_processes p USING weixin_leases l
         WHERE l.account = a AND p.id = l.process AND p.expires <= clock_timestamp();
     SELECT l.holder INTO found_other FROM weixin_leases l JOIN weixin_processes p ON p.id = l.process
