@@ -17,6 +17,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::folder::state_dir::StateDir;
 use crate::inbound::policy::InboundPolicy;
+use crate::inbound::suspects::Suspects;
 use crate::outbound::policy::SendPolicy;
 use crate::outbound::tickets::Tickets;
 use crate::quote::history::QuoteHistory;
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) starts: Arc<Semaphore>,
     /// Voice messages that are decoded at the same time: each takes a core for seconds.
     pub(crate) decoders: Semaphore,
+    pub(crate) suspects: Suspects,
 }
 
 /// What the clients of all accounts have in common.

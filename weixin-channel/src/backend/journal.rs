@@ -33,9 +33,39 @@ pub trait Journal: Send + Sync {
     /// restart goes on with.
     fn pending<'a>(&'a self, account: &'a AccountId, after: i64, limit: u32) -> Answer<'a, Vec<Entry>>;
 
+    /// The same, of one conversation: how what did not fit into memory is read once there is room.
+    fn pending_of<'a>(
+        &'a self,
+        account: &'a AccountId,
+        peer: &'a UserId,
+        after: i64,
+        limit: u32,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let (mut found, mut after) = (Vec::new(), after);
+            loop {
+                let page = self.pending(account, after, PAGE).await?;
+                let Some(last) = page.last() else { return Ok(found) };
+                after = last.id;
+                found.extend(page.into_iter().filter(|entry| entry.peer == *peer));
+                if found.len() >= limit as usize {
+                    found.truncate(limit as usize);
+                    return Ok(found);
+                }
+            }
+        })
+    }
+
     /// Notes what became of messages, all or none. Of a message that is done, dead or unknown nothing more is noted;
     /// that is no error.
     fn settle<'a>(&'a self, lease: &'a Lease, what: &'a [Settlement]) -> Answer<'a, ()>;
+
+    /// Notes the same where the runtime is being shut down, so that nothing asynchronous comes to its end: nobody
+    /// waits for it, and an error is only logged. The default does nothing; the messages that a program had in its hands
+    /// when it ended then count as tried once more than they were.
+    fn settle_at_exit(&self, lease: &Lease, what: &[Settlement]) {
+        let _ = (lease, what);
+    }
 
     /// Messages that were given up with numbers above `after`, oldest first, at most `limit`.
     fn dead_letters<'a>(
@@ -67,14 +97,29 @@ pub trait Journal: Send + Sync {
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// The message with this number goes to a handler.
-    Dispatched(i64),
-    /// It was handled.
-    Acked(i64),
-    /// An attempt to handle it failed.
-    Nacked {
-        /// Its number.
+    /// An attempt to handle it begins. Noted before the message is looked at, so that one that kills the process is
+    /// known by how often it was tried.
+    Dispatched {
+        /// The message's number.
         id: i64,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// That attempt was ended by a stop of the account or the program: it does not count.
+    Returned {
+        /// The message's number.
+        id: i64,
+        /// Which attempt. If a later one has begun, nothing is noted.
+        attempt: u32,
+    },
+    /// The message with this number was handled.
+    Acked(i64),
+    /// That attempt failed.
+    Nacked {
+        /// The message's number.
+        id: i64,
+        /// Which attempt.
+        attempt: u32,
         /// Why.
         reason: String,
         /// It goes to the dead letters.
@@ -122,7 +167,8 @@ pub struct NewEntry {
     pub dead: Option<String>,
     /// To answer with from now on.
     pub context_token: Option<ContextToken>,
-    /// It goes to a handler at once: noted as by [`Settlement::Dispatched`], but with the write that brings it.
+    /// It goes to a handler at once: its first attempt is noted as by [`Settlement::Dispatched`], with the write that
+    /// brings it. The [`Entry`] that [`ingest`](Journal::ingest) answers with says so; its `attempts` is still 0.
     pub dispatched: bool,
 }
 
@@ -161,7 +207,7 @@ pub struct Entry {
     pub peer: UserId,
     /// The message as it came.
     pub raw: String,
-    /// How many times it was given to a handler and failed.
+    /// How many attempts to handle it have begun, but for those that a stop ended.
     pub attempts: u32,
     /// The journal knows it as on its way to a handler: in this process, or in one that has ended since.
     pub dispatched: bool,
@@ -220,6 +266,9 @@ pub struct Retention {
     /// At most this many dead letters per account, the newest; 10,000.
     pub dead_rows: u32,
 }
+
+/// How many messages are read at once to find those of one conversation.
+const PAGE: u32 = 1_000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -40,7 +40,9 @@ pub trait Leases: Send + Sync {
     /// nobody else has got a later one. Letting go twice, or of a lease that was lost, is no error.
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()>;
 
-    /// How long a lease lasts that is not renewed. `None`: until it is released, or its process has ended.
+    /// For how long a lease that is acquired or renewed now may be relied on without being renewed; asked anew each time.
+    /// Others must not be given the account before, and better not right then: a poll may end a little late. `None`: until
+    /// it is released, or its process has ended.
     fn lease_time(&self) -> Option<Duration> {
         None
     }

@@ -17,6 +17,7 @@ use crate::folder::state_dir::StateDir;
 use crate::folder::{Durability, FolderBackend, FolderOptions};
 use crate::inbound::delivery::{Deliveries, lanes};
 use crate::inbound::policy::InboundPolicy;
+use crate::inbound::suspects::Suspects;
 use crate::outbound::policy::SendPolicy;
 use crate::outbound::tickets::Tickets;
 use crate::quote::QuoteLimits;
@@ -173,6 +174,7 @@ impl ChannelBuilder {
             tickets: Tickets::default(),
             starts: Arc::new(Semaphore::new(STARTS)),
             decoders: Semaphore::new(DECODERS),
+            suspects: Suspects::new(),
         };
         Ok((Channel::new(core, lanes), deliveries))
     }

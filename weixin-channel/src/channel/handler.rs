@@ -103,14 +103,28 @@ impl Deliveries {
     }
 }
 
-/// A handler that panics drops its delivery, which then comes again.
+/// A delivery whose handler has not ended. If that is dropped before, the program stops, and the message is not to blame;
+/// if it panics, that is an attempt which has failed.
+struct Unfinished(Option<Delivery>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(delivery) = self.0.take().filter(|_| !std::thread::panicking()) {
+            delivery.give_back();
+        }
+    }
+}
+
 async fn handle<H, F, E>(delivery: Delivery, handler: Arc<H>)
 where
     H: Fn(Inbound, Conversation) -> F + Send + Sync,
     F: Future<Output = Result<(), E>> + Send,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let result = handler(delivery.inbound.clone(), delivery.conversation()).await;
+    let (inbound, conversation) = (delivery.inbound.clone(), delivery.conversation());
+    let mut unfinished = Unfinished(Some(delivery));
+    let result = handler(inbound, conversation).await;
+    let Some(delivery) = unfinished.0.take() else { return };
     match result.map_err(|error| error.into().to_string()) {
         Ok(()) => {
             if let Err(error) = delivery.ack().await {

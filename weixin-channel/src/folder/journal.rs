@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use ilink_client::Cursor;
+use ilink_client::{Cursor, UserId};
 
 use super::backend::FolderBackend;
 use crate::account::AccountId;
@@ -39,12 +39,31 @@ impl Journal for FolderBackend {
         Box::pin(self.inner.db.read(move |db| Ok(journal::pending(db, &id, after, limit)?)))
     }
 
+    fn pending_of<'a>(
+        &'a self,
+        account: &'a AccountId,
+        peer: &'a UserId,
+        after: i64,
+        limit: u32,
+    ) -> Answer<'a, Vec<Entry>> {
+        let (id, peer) = (account.clone(), peer.clone());
+        Box::pin(self.inner.db.read(move |db| Ok(journal::pending_of(db, &id, &peer, after, limit)?)))
+    }
+
     fn settle<'a>(&'a self, lease: &'a Lease, what: &'a [Settlement]) -> Answer<'a, ()> {
         let (lease, what) = (lease.clone(), what.to_vec());
         Box::pin(self.inner.db.write(move |db| {
             leases::check(db, &lease)?;
             Ok(journal::settle(db, &lease.account, &what)?)
         }))
+    }
+
+    fn settle_at_exit(&self, lease: &Lease, what: &[Settlement]) {
+        let (lease, what) = (lease.clone(), what.to_vec());
+        self.inner.db.write_unattended(move |db| {
+            leases::check(db, &lease)?;
+            Ok(journal::settle(db, &lease.account, &what)?)
+        });
     }
 
     fn dead_letters<'a>(

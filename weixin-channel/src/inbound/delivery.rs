@@ -16,6 +16,7 @@ use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
 use crate::inbound::settlements::Settlements;
+use crate::inbound::suspects::Alone;
 use crate::outbound::reply::Reply;
 use crate::outbound::send::SendReport;
 
@@ -49,6 +50,8 @@ pub(crate) struct Settler {
     pub(crate) lease: Arc<LeaseCell>,
     /// That of the lease by which it was given out.
     pub(crate) generation: i64,
+    /// Others wait for it to end, or for a while.
+    pub(crate) _alone: Option<Alone>,
 }
 
 impl Settler {
@@ -109,7 +112,14 @@ impl Delivery {
     /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead
     /// letter with this reason.
     pub fn nack(mut self, reason: impl Into<String>) {
-        self.give_back(reason.into());
+        self.fail(reason.into());
+    }
+
+    /// The message was not handled because the program stops: it comes again, and this attempt does not count.
+    pub fn give_back(mut self) {
+        if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
+            settler.in_flight.returned(self.id);
+        }
     }
 
     /// Answers: short for [`conversation`](Self::conversation)`().send(reply)`.
@@ -126,7 +136,7 @@ impl Delivery {
         Conversation::new(self.core.clone(), &self.account, self.inbound.from.as_str())
     }
 
-    fn give_back(&mut self, reason: String) {
+    fn fail(&mut self, reason: String) {
         if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
             settler.in_flight.nacked(self.id, reason);
         }
@@ -135,7 +145,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.give_back("the handler ended without acknowledging it".to_owned());
+        self.fail("the handler ended without acknowledging it".to_owned());
     }
 }
 

@@ -1,14 +1,16 @@
 //! From the journal to a handler: authorise, resolve the quote, fetch media, hand over. Runs beside the poll.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use ilink_client::UserId;
+use tokio::time::Instant;
 
 use crate::access::admission;
 use crate::access::policy::Verdict;
 use crate::account::running::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
-use crate::backend::{Entry, Settlement};
+use crate::backend::{Entry, Lease, Settlement};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
@@ -32,6 +34,20 @@ pub(crate) struct Dispatcher {
     pub(crate) lease: Arc<LeaseCell>,
 }
 
+/// How old the note of an attempt may be when its message is handed over.
+const FRESH: Duration = Duration::from_millis(250);
+
+/// How a message goes to a handler.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Going {
+    /// It does not wait for its user's turn.
+    pub(crate) control: bool,
+    /// The journal knows already that its attempt begins.
+    pub(crate) noted: bool,
+    /// It may have killed the processes before this one: see [`suspects`](super::suspects).
+    pub(crate) suspect: bool,
+}
+
 /// What became of a message on its way.
 #[derive(Debug)]
 pub(crate) enum DispatchOutcome {
@@ -50,8 +66,22 @@ pub(crate) enum DispatchOutcome {
 }
 
 impl Dispatcher {
-    /// `noted` says that the journal knows already that the message goes to a handler.
-    pub(crate) async fn dispatch(self, entry: Entry, control: bool, noted: bool) -> DispatchOutcome {
+    pub(crate) async fn dispatch(self, entry: Entry, going: Going) -> DispatchOutcome {
+        let Going { control, noted, suspect } = going;
+        let mut alone = None;
+        if suspect {
+            let Some(suspects) = self.core.upgrade().map(|core| core.suspects.clone()) else {
+                return DispatchOutcome::Gone;
+            };
+            alone = suspects.alone().await;
+        }
+        // Before anything is done with it: one that kills the process is then known by how often it was tried.
+        let lease = self.lease.get();
+        let noted_at = Instant::now();
+        if !noted && let Err(error) = self.note(lease.as_ref(), &entry).await {
+            return DispatchOutcome::Lost(error);
+        }
+        self.in_flight.begin(&entry);
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
             return DispatchOutcome::Unreadable(entry);
         };
@@ -70,16 +100,11 @@ impl Dispatcher {
         drop(core);
         let Ok(permit) = self.lanes.reserve(control).await else { return DispatchOutcome::Gone };
         let Some(core) = self.core.upgrade() else { return DispatchOutcome::Gone };
-        // Before it is handed over: another process may have it.
-        let lease = self.lease.get();
-        if let Some(lease) = lease.clone().filter(|_| !noted) {
-            match self.settlements.settle(lease, Settlement::Dispatched(entry.id)).await {
-                Err(error) if error.is_fenced() => return DispatchOutcome::Lost(error),
-                Err(error) => {
-                    tracing::warn!(account = %id, id = entry.id, %error, "a dispatch was not journalled");
-                }
-                Ok(()) => {}
-            }
+        // Another process may have it by now.
+        if noted_at.elapsed() > FRESH
+            && let Err(error) = self.note(lease.as_ref(), &entry).await
+        {
+            return DispatchOutcome::Lost(error);
         }
         let delivery = Delivery {
             account: id.clone(),
@@ -93,11 +118,27 @@ impl Dispatcher {
                 in_flight: self.in_flight.clone(),
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),
+                _alone: alone,
             }),
         };
         self.in_flight.add(entry, control);
         permit.send(delivery);
         DispatchOutcome::Delivered
+    }
+
+    /// Notes that the attempt begins. An error says that another process has the account; a journal that cannot be written
+    /// keeps nobody from handling messages.
+    async fn note(&self, lease: Option<&Lease>, entry: &Entry) -> Result<(), Error> {
+        let Some(lease) = lease else { return Ok(()) };
+        let what = Settlement::Dispatched { id: entry.id, attempt: entry.attempts };
+        match self.settlements.settle(lease.clone(), what).await {
+            Err(error) if error.is_fenced() => Err(error),
+            Err(error) => {
+                tracing::warn!(account = %self.id(), id = entry.id, %error, "an attempt was not journalled");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     fn id(&self) -> &AccountId {

@@ -1,12 +1,12 @@
 //! Deliveries that are with handlers, kept when their poller restarts: a turn that outlives a restart is not begun a
 //! second time beside itself (invariant 2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::backend::Entry;
+use crate::backend::{Entry, Settlement};
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum Settled {
     Acked { entry: Entry, journalled: bool },
     /// It is to come again.
     Nacked(Entry, String),
+    /// The same, and nobody is to blame: the program stops.
+    Returned(Entry),
 }
 
 /// The deliveries of one account that are in flight.
@@ -25,6 +27,8 @@ pub(crate) struct InFlight(Mutex<State>);
 struct State {
     /// With a flag for control messages.
     entries: BTreeMap<i64, (Entry, bool)>,
+    /// Which attempt of each message has begun and has no result yet, on its way to a handler too.
+    attempts: HashMap<i64, u32>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
     poller: Option<mpsc::UnboundedSender<Settled>>,
 }
@@ -35,6 +39,29 @@ impl InFlight {
         let mut state = self.lock();
         state.poller = Some(poller);
         state.entries.values().cloned().collect()
+    }
+
+    /// An attempt to handle a message begins; the journal knows.
+    pub(crate) fn begin(&self, entry: &Entry) {
+        self.lock().attempts.insert(entry.id, entry.attempts);
+    }
+
+    /// It has ended, with a result that the journal knows or is told again.
+    pub(crate) fn end(&self, id: i64) {
+        self.lock().attempts.remove(&id);
+    }
+
+    /// The attempts that have no result, for the journal: the account stops, and its messages are not to blame.
+    pub(crate) fn begun(&self) -> Vec<Settlement> {
+        let returned = |(id, attempt): (&i64, &u32)| Settlement::Returned { id: *id, attempt: *attempt };
+        self.lock().attempts.iter().map(returned).collect()
+    }
+
+    /// The same, once: nobody else is to tell the journal.
+    pub(crate) fn take_begun(&self) -> Vec<Settlement> {
+        let begun = self.begun();
+        self.lock().attempts.clear();
+        begun
     }
 
     /// A message goes to a handler.
@@ -58,12 +85,18 @@ impl InFlight {
 
     /// It is taken care of; the journal knows, or does not.
     pub(crate) fn acked(&self, id: i64, journalled: bool) {
+        self.end(id);
         self.settle(id, |entry| Settled::Acked { entry, journalled });
     }
 
     /// It is to come again.
     pub(crate) fn nacked(&self, id: i64, reason: String) {
         self.settle(id, |entry| Settled::Nacked(entry, reason));
+    }
+
+    /// It is to come again, and this attempt does not count.
+    pub(crate) fn returned(&self, id: i64) {
+        self.settle(id, Settled::Returned);
     }
 
     fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {

@@ -11,3 +11,4 @@ pub(crate) mod policy;
 pub(crate) mod poller;
 mod queue;
 pub(crate) mod settlements;
+pub(crate) mod suspects;

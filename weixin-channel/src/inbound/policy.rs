@@ -9,11 +9,16 @@ use crate::inbound::message::Inbound;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboundPolicy {
-    /// The number of messages of an account not yet handled at which its polling pauses; 1,000.
+    /// The number of messages of an account not yet handled at which its polling pauses; 100,000. They are on disk.
     pub max_pending: usize,
+    /// How many of them are held in memory, control messages aside; 1,000. The others are read once there is room.
+    pub max_held: usize,
+    /// How many of one user; 50. Whoever writes more waits for their own messages to be handled, and nobody else does.
+    pub max_held_per_peer: usize,
     /// The most handlers of one account at once, control messages aside; 64.
     pub max_in_flight: usize,
-    /// A message that failed so often becomes a dead letter; 5.
+    /// A message that was tried so often becomes a dead letter; 5. An attempt counts if its handler fails, and if the
+    /// process dies; not if the account or the program is stopped.
     pub max_attempts: u32,
     /// The pause before a failed message is tried again, doubled each time up to an hour; 2 s.
     pub retry_delay: Duration,
@@ -51,7 +56,9 @@ pub enum MediaPolicy {
 impl Default for InboundPolicy {
     fn default() -> Self {
         Self {
-            max_pending: 1_000,
+            max_pending: 100_000,
+            max_held: 1_000,
+            max_held_per_peer: 50,
             max_in_flight: 64,
             max_attempts: 5,
             retry_delay: Duration::from_secs(2),

@@ -85,29 +85,54 @@ impl Journal for PostgresBackend {
         })
     }
 
+    fn pending_of<'a>(
+        &'a self,
+        account: &'a AccountId,
+        peer: &'a UserId,
+        after: i64,
+        limit: u32,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let sql = "SELECT id, peer, raw, attempts, state FROM weixin_journal
+                       WHERE account = $1 AND state IN (0, 3) AND id > $2 AND peer = $4 ORDER BY id LIMIT $3";
+            let peer = text(peer.as_str());
+            let values: [Value<'_>; 4] = [
+                (&account.as_str(), Type::TEXT),
+                (&after, Type::INT8),
+                (&i64::from(limit), Type::INT8),
+                (&peer, Type::TEXT),
+            ];
+            self.inner.db.call(None, sql, &values).await?.iter().map(read_entry).collect()
+        })
+    }
+
     fn settle<'a>(&'a self, lease: &'a Lease, what: &'a [Settlement]) -> Answer<'a, ()> {
         Box::pin(async move {
-            let (mut ids, mut kinds, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut ids, mut kinds) = (Vec::new(), Vec::new());
+            let (mut tries, mut reasons) = (Vec::new(), Vec::new());
             for settlement in what {
-                let (id, kind, reason) = match settlement {
-                    Settlement::Dispatched(id) => (*id, 0_i16, None),
-                    Settlement::Acked(id) => (*id, 1, None),
-                    Settlement::Nacked { id, reason, dead } => {
-                        (*id, 2 + i16::from(*dead), Some(text(reason)))
+                let (id, kind, attempt, reason) = match settlement {
+                    Settlement::Dispatched { id, attempt } => (*id, 0_i16, *attempt, None),
+                    Settlement::Returned { id, attempt } => (*id, 4, *attempt, None),
+                    Settlement::Acked(id) => (*id, 1, 0, None),
+                    Settlement::Nacked { id, attempt, reason, dead } => {
+                        (*id, 2 + i16::from(*dead), *attempt, Some(text(reason)))
                     }
                 };
                 ids.push(id);
                 kinds.push(kind);
+                tries.push(i32::try_from(attempt).unwrap_or(i32::MAX));
                 reasons.push(reason);
             }
-            let values: [Value<'_>; 5] = [
+            let values: [Value<'_>; 6] = [
                 (&lease.account.as_str(), Type::TEXT),
                 (&lease.generation, Type::INT8),
                 (&ids, Type::INT8_ARRAY),
                 (&kinds, Type::INT2_ARRAY),
+                (&tries, Type::INT4_ARRAY),
                 (&reasons, Type::TEXT_ARRAY),
             ];
-            let sql = "SELECT weixin_settle($1, $2, $3, $4, $5)";
+            let sql = "SELECT weixin_settle($1, $2, $3, $4, $5, $6)";
             self.inner.db.call(Some(&lease.account), sql, &values).await.map(drop)
         })
     }

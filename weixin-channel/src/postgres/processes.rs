@@ -57,9 +57,12 @@ impl Processes {
         Self { db, name, lifetime, registering, state: Mutex::default() }
     }
 
-    /// For how long a lease is good from when it was got or renewed: by then the last heartbeat may be a while ago.
+    /// For how long a lease that is got or renewed now is good: for four fifths of a lifetime from the last heartbeat, or
+    /// from now if that is so old that another one goes before. The last fifth is for polls that end a little late.
     pub(super) fn lease_time(&self) -> Duration {
-        self.lifetime.saturating_sub(self.fresh())
+        let age = self.lock().alive.map_or(Duration::ZERO, |alive| alive.beat.elapsed());
+        let time = self.lifetime * 4 / 5;
+        if age <= self.fresh() { time.saturating_sub(age) } else { time }
     }
 
     /// How old the last heartbeat may be for leases to be given out and renewed.

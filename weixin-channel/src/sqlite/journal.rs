@@ -69,8 +69,9 @@ fn insert(db: &Connection, account: &AccountId, entry: &NewEntry, now: SystemTim
         }
     }
     let state = if entry.dead.is_some() { DEAD } else { OPEN };
-    let sql = "INSERT INTO journal (account, key, content, peer, raw, state, dispatched, reason, received_ms)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    // One that goes to a handler at once is at its first attempt.
+    let sql = "INSERT INTO journal (account, key, content, peer, raw, state, dispatched, attempts, reason, received_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
     let added = db.prepare_cached(sql)?.execute(params![
         account.as_str(),
         entry.key,
@@ -99,17 +100,39 @@ pub(crate) fn pending(db: &Connection, account: &AccountId, after: i64, limit: u
     select.query_map(params![account.as_str(), after, limit], read_entry)?.collect()
 }
 
+pub(crate) fn pending_of(
+    db: &Connection,
+    account: &AccountId,
+    peer: &UserId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Entry>> {
+    // Found by the index of what waits: one of its own would cost every message a page.
+    let sql = "SELECT id, peer, raw, attempts, dispatched FROM journal
+               WHERE account = ?1 AND state = 0 AND state <> 1 AND id > ?2 AND peer = ?3 ORDER BY id LIMIT ?4";
+    let mut select = db.prepare_cached(sql)?;
+    select.query_map(params![account.as_str(), after, peer.as_str(), limit], read_entry)?.collect()
+}
+
 pub(crate) fn settle(db: &Connection, account: &AccountId, what: &[Settlement]) -> Result<()> {
     what.iter().try_for_each(|settlement| match settlement {
-        Settlement::Dispatched(id) => dispatched(db, account, *id),
+        Settlement::Dispatched { id, attempt } => dispatched(db, account, *id, *attempt),
+        Settlement::Returned { id, attempt } => returned(db, account, *id, *attempt),
         Settlement::Acked(id) => done(db, account, *id),
-        Settlement::Nacked { id, reason, dead } => failed(db, account, *id, reason, *dead),
+        Settlement::Nacked { id, attempt, reason, dead } => failed(db, account, *id, *attempt, reason, *dead),
     })
 }
 
-fn dispatched(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
-    let sql = "UPDATE journal SET dispatched = 1 WHERE account = ?1 AND id = ?2 AND state = ?3";
-    db.prepare_cached(sql)?.execute(params![account.as_str(), id, OPEN]).map(drop)
+fn dispatched(db: &Connection, account: &AccountId, id: i64, attempt: u32) -> Result<()> {
+    let sql = "UPDATE journal SET dispatched = 1, attempts = max(attempts, ?4)
+               WHERE account = ?1 AND id = ?2 AND state = ?3";
+    db.prepare_cached(sql)?.execute(params![account.as_str(), id, OPEN, attempt]).map(drop)
+}
+
+fn returned(db: &Connection, account: &AccountId, id: i64, attempt: u32) -> Result<()> {
+    let sql = "UPDATE journal SET attempts = ?4 - 1
+               WHERE account = ?1 AND id = ?2 AND state = ?3 AND attempts = ?4";
+    db.prepare_cached(sql)?.execute(params![account.as_str(), id, OPEN, attempt]).map(drop)
 }
 
 fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
@@ -119,11 +142,18 @@ fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn failed(db: &Connection, account: &AccountId, id: i64, reason: &str, dead: bool) -> Result<()> {
-    let sql = "UPDATE journal SET attempts = attempts + 1, reason = ?3, state = ?4, dispatched = 1
+fn failed(
+    db: &Connection,
+    account: &AccountId,
+    id: i64,
+    attempt: u32,
+    reason: &str,
+    dead: bool,
+) -> Result<()> {
+    let sql = "UPDATE journal SET attempts = max(attempts, ?6), reason = ?3, state = ?4, dispatched = 1
                WHERE account = ?1 AND id = ?2 AND state = ?5";
     let state = if dead { DEAD } else { OPEN };
-    let values = params![account.as_str(), id, reason, state, OPEN];
+    let values = params![account.as_str(), id, reason, state, OPEN, attempt];
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 

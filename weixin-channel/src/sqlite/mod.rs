@@ -2,6 +2,7 @@
 
 mod checkpoint;
 pub(crate) mod failure;
+mod job;
 pub(crate) mod journal;
 pub(crate) mod leases;
 pub(crate) mod outbound;

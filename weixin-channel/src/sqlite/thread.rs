@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use super::checkpoint::Checkpoints;
 use super::failure::{self, Problem};
+use super::job::{Job, Task, Unattended};
 use crate::error::Error;
 
 /// Jobs that wait for the thread; who brings more waits until there is room.
@@ -29,8 +30,11 @@ const RETRY: Duration = Duration::from_millis(5);
 /// a thread takes about as long.
 const LINGER: Duration = Duration::from_micros(50);
 
+/// How long the end of a program may be held up by what is still to be written for it.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 /// A database file with the thread that owns its connection. The thread ends once this is dropped and what was asked
-/// before has been done; nobody waits for it.
+/// before has been done. Nobody waits for it, but for [unattended](Self::write_unattended) writes, for a second.
 #[derive(Debug)]
 pub(crate) struct Database {
     queue: Arc<Queue>,
@@ -43,6 +47,8 @@ pub(crate) struct Database {
 struct Queue {
     state: Mutex<State>,
     ready: Condvar,
+    /// Notified when an unattended write has ended.
+    written: Condvar,
     /// For messages.
     path: PathBuf,
 }
@@ -51,56 +57,9 @@ struct Queue {
 struct State {
     reads: VecDeque<Box<dyn Job>>,
     writes: VecDeque<Box<dyn Job>>,
+    /// Writes that nobody waits for and that have not ended.
+    unattended: usize,
     closed: bool,
-}
-
-/// Something to be done with the connection, and somebody who waits for the result.
-trait Job: Send {
-    /// Does it, and keeps the result. May be called again after a rollback.
-    fn run(&mut self, db: &Connection) -> Result<(), Problem>;
-
-    /// Says how it ended.
-    fn finish(self: Box<Self>, ended: Result<(), Error>);
-
-    /// True if nobody waits for the result any more.
-    fn is_abandoned(&self) -> bool;
-
-    /// When it came.
-    fn since(&self) -> Instant;
-}
-
-struct Task<T, F> {
-    work: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T, Error>>,
-    since: Instant,
-    _room: OwnedSemaphorePermit,
-}
-
-impl<T, F> Job for Task<T, F>
-where
-    T: Send,
-    F: FnMut(&Connection) -> Result<T, Problem> + Send,
-{
-    fn run(&mut self, db: &Connection) -> Result<(), Problem> {
-        self.value = Some((self.work)(db)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, ended: Result<(), Error>) {
-        let Self { value, reply, .. } = *self;
-        let result = ended.and_then(|()| value.ok_or_else(failure::panicked));
-        // Whoever asked may be gone.
-        let _ = reply.send(result);
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-
-    fn since(&self) -> Instant {
-        self.since
-    }
 }
 
 impl Database {
@@ -115,7 +74,8 @@ impl Database {
         check: impl Fn() -> Result<(), Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let checkpoints = Checkpoints::watch(&mut connection);
-        let queue = Arc::new(Queue { state: Mutex::default(), ready: Condvar::new(), path: path.to_owned() });
+        let (ready, written) = (Condvar::new(), Condvar::new());
+        let queue = Arc::new(Queue { state: Mutex::default(), ready, written, path: path.to_owned() });
         let owner = Owner { connection, queue: queue.clone(), checkpoints, check: Box::new(check) };
         std::thread::Builder::new()
             .name("weixin-sqlite".to_owned())
@@ -141,6 +101,22 @@ impl Database {
         self.ask(|state, job| state.writes.push_back(job), work).await
     }
 
+    /// Writes without anybody waiting for it, and without a runtime. The last who lets go of the database waits for it.
+    pub(crate) fn write_unattended(
+        &self,
+        work: impl FnMut(&Connection) -> Result<(), Problem> + Send + 'static,
+    ) {
+        let queue = self.queue.clone();
+        let job = Unattended::new(work, move || {
+            queue.lock().unattended -= 1;
+            queue.written.notify_all();
+        });
+        let mut state = self.queue.lock();
+        state.unattended += 1;
+        state.writes.push_back(Box::new(job));
+        self.queue.ready.notify_one();
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         push: impl FnOnce(&mut State, Box<dyn Job>),
@@ -149,8 +125,7 @@ impl Database {
         let _held = self.paused_clock.then(hold_clock);
         let closed = |_| failure::closed(&self.queue.path);
         let room = self.room.clone().acquire_owned().await.map_err(|_| failure::closed(&self.queue.path))?;
-        let (reply, answer) = oneshot::channel();
-        let task = Task { work, value: None, reply, since: Instant::now(), _room: room };
+        let (task, answer) = Task::new(work, room);
         push(&mut self.queue.lock(), Box::new(task));
         self.queue.ready.notify_one();
         answer.await.map_err(closed)?
@@ -159,8 +134,14 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
+        let mut state = self.queue.lock();
+        state.closed = true;
         self.queue.ready.notify_one();
+        let waits = |state: &mut State| state.unattended > 0;
+        if waits(&mut state) {
+            // Else the program would have ended, and the thread with it, before they are done.
+            drop(self.queue.written.wait_timeout_while(state, LAST_WRITES, waits));
+        }
     }
 }
 
@@ -269,7 +250,9 @@ impl Owner {
         }
         if let Err(error) = (self.check)() {
             let message = error.to_string();
-            for job in std::mem::take(&mut self.queue.lock().writes) {
+            // Not in the loop, which would hold the lock that an unattended job takes at its end.
+            let writes = std::mem::take(&mut self.queue.lock().writes);
+            for job in writes {
                 job.finish(Err(failure::unusable(message.clone())));
             }
             return false;

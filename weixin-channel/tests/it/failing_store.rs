@@ -44,7 +44,7 @@ impl Failing {
             match what {
                 Settlement::Acked(_) => fail(&self.done)?,
                 Settlement::Nacked { .. } => fail(&self.failures)?,
-                Settlement::Dispatched(_) => {}
+                Settlement::Dispatched { .. } | Settlement::Returned { .. } => {}
             }
         }
         match method {
@@ -59,7 +59,7 @@ impl Failing {
     async fn over(&self, lab: &Lab) -> Hooked {
         let failing = self.clone();
         let hook: Hook = Arc::new(move |method, settled| Box::pin(failing.clone().before(method, settled)));
-        Hooked { below: lab.backend().await, hook }
+        Hooked { below: lab.backend().await, hook, dead: Arc::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use weixin_channel::access::{PairingCode, PairingLimits, PairingRequest};
@@ -25,6 +26,8 @@ pub(crate) type Hook =
 pub(crate) struct Hooked {
     pub(crate) below: FolderBackend,
     pub(crate) hook: Hook,
+    /// Its process was killed: nothing is written at its end.
+    pub(crate) dead: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Hooked {
@@ -77,6 +80,7 @@ impl Journal for Hooked {
         cursor(account: &'a AccountId) -> Option<Cursor>;
         ingest(lease: &'a Lease, cursor: &'a Cursor, entries: &'a [NewEntry], now: SystemTime) -> Vec<Entry>;
         pending(account: &'a AccountId, after: i64, limit: u32) -> Vec<Entry>;
+        pending_of(account: &'a AccountId, peer: &'a UserId, after: i64, limit: u32) -> Vec<Entry>;
         dead_letters(account: &'a AccountId, after: i64, limit: u32) -> Vec<DeadLetter>;
         requeue(account: &'a AccountId, id: i64) -> Option<Entry>;
         counts(account: &'a AccountId) -> Counts;
@@ -89,6 +93,12 @@ impl Journal for Hooked {
             (self.hook)("settle", what.to_vec()).await?;
             self.below.settle(lease, what).await
         })
+    }
+
+    fn settle_at_exit(&self, lease: &Lease, what: &[Settlement]) {
+        if !self.dead.load(Ordering::Relaxed) {
+            self.below.settle_at_exit(lease, what);
+        }
     }
 }
 

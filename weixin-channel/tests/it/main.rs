@@ -7,6 +7,7 @@ mod in_process;
 #[path = "../../../ilink-client/tests/it/path.rs"]
 mod path;
 
+mod attempts;
 mod content_notes;
 mod delivery_notes;
 mod failing_store;
@@ -21,7 +22,7 @@ mod races;
 mod setup;
 mod words;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ilink_fixtures::{BotInfo, IN_PROCESS_EPOCH_MS, Simulator};
 use tempfile::TempDir;
@@ -89,6 +90,16 @@ impl Lab {
         let client =
             Client::builder().base_url(BASE_URL).transport(transport).clock(move || epoch + start.elapsed());
         Channel::builder().state_dir(self.folder.path()).client(client).paused_clock()
+    }
+
+    /// For a runtime whose clock runs: with threads, for instance.
+    pub(crate) fn real_time(&self) -> ChannelBuilder {
+        let client = Client::builder().base_url(BASE_URL).transport(InProcess(self.simulator.clone()));
+        Channel::builder().state_dir(self.folder.path()).client(client)
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(IN_PROCESS_EPOCH_MS) + self.start.elapsed()
     }
 
     /// The lab's state folder.

@@ -194,7 +194,7 @@ async fn a_text_and_a_block_cost_two_calls_of_the_backend_at_most() {
         seen.lock().unwrap().push(method);
         Box::pin(async { Ok(()) })
     });
-    let backend = Hooked { below: lab.backend().await, hook };
+    let backend = Hooked { below: lab.backend().await, hook, dead: Arc::default() };
     let (channel, mut deliveries) = lab.builder().backend(backend).build().await.unwrap();
     channel.start(&lab.account, config()).await.unwrap();
     lab.phone().send_text("hi");
@@ -231,7 +231,7 @@ async fn a_slow_disk_stalls_nothing() {
             Ok(())
         })
     });
-    let backend = Hooked { below: lab.backend().await, hook: slow };
+    let backend = Hooked { below: lab.backend().await, hook: slow, dead: Arc::default() };
     let (channel, mut deliveries) = lab.builder().backend(backend).build().await.unwrap();
     let calls = async {
         let id = &lab.account;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ilink_client::{ContextToken, Cursor, UserId};
 
-use super::{HOUR, Lab, entry, failed};
+use super::{HOUR, Lab, dispatched, entry, failed};
 use crate::backend::{Backend, Content, Counts, Health, Ledger, NewEntry, Retention, SendRecord, Settlement};
 
 pub(super) async fn messages_and_cursor<B: Backend>(lab: Lab<B>) {
@@ -64,14 +64,15 @@ pub(super) async fn content<B: Backend>(lab: Lab<B>) {
 
 pub(super) async fn settling<B: Backend>(lab: Lab<B>) {
     let ids = lab.ingest("c1", &[entry("1", "u"), entry("2", "u"), entry("3", "u")]).await;
-    lab.settle(&[Settlement::Dispatched(ids[0])]).await.expect("dispatched");
+    lab.settle(&[dispatched(ids[0], 1)]).await.expect("dispatched");
     let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
     let flags: Vec<bool> = pending.iter().map(|entry| entry.dispatched).collect();
     assert_eq!(flags, [true, false, false], "a message that a handler had is known as such");
     let going = [NewEntry { dispatched: true, ..entry("4", "v") }];
     let fresh = lab.backend.ingest(&lab.lease, &Cursor::from("c2"), &going, lab.now).await.expect("ingest");
     assert!(fresh[0].dispatched, "and so is one that goes to a handler as soon as it is here");
-    assert_eq!(lab.backend.pending(&lab.a, ids[2], 100).await.expect("pending"), fresh);
+    let pending = lab.backend.pending(&lab.a, ids[2], 100).await.expect("pending");
+    assert_eq!((pending[0].id, pending[0].dispatched), (fresh[0].id, true));
     lab.settle(&[Settlement::Acked(fresh[0].id)]).await.expect("done");
     for _ in 0..2 {
         lab.settle(&[Settlement::Acked(ids[0])]).await.expect("done, twice");
@@ -85,6 +86,49 @@ pub(super) async fn settling<B: Backend>(lab: Lab<B>) {
     );
     lab.settle(&[failed(ids[0], "too late", true)]).await.expect("failed");
     assert!(lab.backend.dead_letters(&lab.a, 0, 100).await.expect("dead letters").is_empty(), "done is done");
+}
+
+/// What a process began and could not end is known to the next one; what a stop ended is not held against it.
+pub(super) async fn attempts<B: Backend>(lab: Lab<B>) {
+    let going = [NewEntry { dispatched: true, ..entry("1", "u") }, entry("2", "v")];
+    let ids = lab.ingest("c1", &going).await;
+    let attempts = async || {
+        let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
+        pending.iter().map(|entry| entry.attempts).collect::<Vec<_>>()
+    };
+    assert_eq!(attempts().await, [1, 0], "the first attempt of what goes at once is noted as it comes");
+    for _ in 0..2 {
+        lab.settle(&[dispatched(ids[0], 2), dispatched(ids[1], 1)]).await.expect("dispatched");
+        assert_eq!(attempts().await, [2, 1], "said twice is said once");
+    }
+    lab.settle(&[failed(ids[1], "why", false)]).await.expect("failed");
+    assert_eq!(attempts().await, [2, 1], "an attempt counts where it begins");
+    for _ in 0..2 {
+        lab.settle(&[Settlement::Returned { id: ids[0], attempt: 2 }]).await.expect("returned");
+        assert_eq!(attempts().await, [1, 1], "one that a stop ended does not count");
+    }
+    lab.settle(&[dispatched(ids[0], 3)]).await.expect("dispatched");
+    lab.settle(&[Settlement::Returned { id: ids[0], attempt: 2 }]).await.expect("returned");
+    assert_eq!(attempts().await, [3, 1], "of an attempt before the last nothing is noted");
+    lab.settle(&[Settlement::Acked(ids[0])]).await.expect("done");
+    lab.settle(&[Settlement::Returned { id: ids[0], attempt: 3 }]).await.expect("returned");
+    assert_eq!(lab.pending().await, ids[1..], "done is done");
+}
+
+/// Of one conversation, what does not fit into memory is read later.
+pub(super) async fn one_conversation<B: Backend>(lab: Lab<B>) {
+    let entries: Vec<NewEntry> =
+        (0..9).map(|n| entry(&n.to_string(), if n % 3 == 0 { "u" } else { "U" })).collect();
+    let ids = lab.ingest("c1", &entries).await;
+    lab.settle(&[Settlement::Acked(ids[3])]).await.expect("done");
+    let of = async |peer: &str, after, limit| {
+        let page = lab.backend.pending_of(&lab.a, &UserId::from(peer), after, limit).await.expect("pending");
+        page.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    assert_eq!(of("u", 0, 9).await, [ids[0], ids[6]], "in order, and of this user exactly");
+    assert_eq!(of("u", ids[0], 9).await, [ids[6]]);
+    assert_eq!(of("U", 0, 2).await, ids[1..3], "as many as were asked for");
+    assert!(of("nobody", 0, 9).await.is_empty());
 }
 
 pub(super) async fn dead_letters<B: Backend>(lab: Lab<B>) {
@@ -111,7 +155,7 @@ pub(super) async fn pages_and_counts<B: Backend>(lab: Lab<B>) {
         lab.settle(&[failed(*id, "why", true)]).await.expect("failed");
     }
     // One that a handler had is among the others.
-    lab.settle(&[Settlement::Dispatched(ids[1])]).await.expect("dispatched");
+    lab.settle(&[dispatched(ids[1], 1)]).await.expect("dispatched");
     let page = async |after, limit| {
         let page = lab.backend.pending(&lab.a, after, limit).await.expect("pending");
         page.into_iter().map(|entry| entry.id).collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ilink_client::{ClientId, Cursor, UserId};
 
-use super::{Lab, entry};
+use super::{Lab, dispatched, entry};
 use crate::backend::{Backend, NewOutboxItem, Reserve, SendRecord, Settlement};
 use crate::error::Error;
 
@@ -31,7 +31,7 @@ pub(super) async fn one_at_a_time<B: Backend>(lab: Lab<B>) {
 pub(super) async fn fencing<B: Backend>(lab: Lab<B>) {
     let ids = lab.ingest("c1", &[entry("1", "u")]).await;
     lab.backend.release(&lab.lease).await.expect("release");
-    lab.settle(&[Settlement::Dispatched(ids[0])]).await.expect("nobody else has it yet");
+    lab.settle(&[dispatched(ids[0], 1)]).await.expect("nobody else has it yet");
     let latest = lab.backend.acquire(&lab.a, "another").await.expect("acquire");
     let (old, item) = (Some(&lab.lease), |id: &str| {
         NewOutboxItem::new(UserId::from("u"), ClientId::from(id), "{}", lab.now, lab.now)

@@ -50,6 +50,8 @@ pub async fn check<B: Backend>(new: impl AsyncFn() -> B) {
     journal::keys(lab().await).await;
     journal::content(lab().await).await;
     journal::settling(lab().await).await;
+    journal::attempts(lab().await).await;
+    journal::one_conversation(lab().await).await;
     journal::dead_letters(lab().await).await;
     journal::pages_and_counts(lab().await).await;
     journal::prune(lab().await).await;
@@ -86,8 +88,13 @@ fn entry(key: &str, peer: &str) -> NewEntry {
     NewEntry::new(key, peer, format!("{{\"key\":{key:?}}}"))
 }
 
+/// At the first attempt.
 fn failed(id: i64, reason: &str, dead: bool) -> Settlement {
-    Settlement::Nacked { id, reason: reason.to_owned(), dead }
+    Settlement::Nacked { id, attempt: 1, reason: reason.to_owned(), dead }
+}
+
+fn dispatched(id: i64, attempt: u32) -> Settlement {
+    Settlement::Dispatched { id, attempt }
 }
 
 impl<B: Backend> Lab<B> {

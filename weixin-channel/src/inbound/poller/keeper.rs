@@ -23,7 +23,7 @@ impl<'a> Keeper<'a> {
 
     /// Renews the lease for as long as that works; resolves once the account may be another process's.
     pub(super) async fn lost(&self) -> Error {
-        let (Some(lease), Some(time)) = (self.cell.get(), self.leases.lease_time()) else {
+        let (Some(lease), Some(mut time)) = (self.cell.get(), self.leases.lease_time()) else {
             return std::future::pending().await;
         };
         let fenced = || StoreError::fenced(&lease.account).into();
@@ -37,6 +37,8 @@ impl<'a> Keeper<'a> {
                 if asked >= good_until {
                     return fenced();
                 }
+                // Before it is renewed, so that it is no more than it was.
+                time = self.leases.lease_time().unwrap_or(time);
                 let next = (asked + time / 3).min(good_until);
                 match timeout_at(next, self.leases.renew(&lease)).await {
                     Ok(Ok(())) => {

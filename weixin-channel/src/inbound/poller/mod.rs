@@ -1,27 +1,31 @@
 //! The poller of one account: polls, journals, gives out, and never waits for a handler.
 
 mod keeper;
+mod load;
 mod settle;
 mod store;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use ilink_client::{Bot, Cursor, LinkState, Updates, UpdatesEvent, UserId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keeper::Keeper;
+use self::load::{Loading, loaded};
 use self::store::{Storing, Unstored, stored};
 use crate::account::AccountId;
 use crate::account::running::LeaseCell;
 use crate::account::status::{AccountState, StatusCell};
-use crate::backend::{Backend, Entry};
-use crate::core::PAGE;
+use crate::backend::{Backend, Entry, StoreError, StoreErrorKind};
 use crate::error::Error;
-use crate::inbound::dispatch::{DispatchOutcome, Dispatcher};
+use crate::inbound::dispatch::{DispatchOutcome, Dispatcher, Going};
+use crate::inbound::in_flight::InFlight;
 use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
 use crate::outbound::outbox;
@@ -68,16 +72,38 @@ impl Drop for Stopped {
     }
 }
 
+/// Says at the end of a poller which attempts have no result: that of one that is cut off, or whose runtime ends, too.
+struct Returning {
+    backend: Arc<dyn Backend>,
+    lease: Arc<LeaseCell>,
+    in_flight: Arc<InFlight>,
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        let returned = self.in_flight.take_begun();
+        if let Some(lease) = self.lease.get().filter(|_| !returned.is_empty()) {
+            self.backend.settle_at_exit(&lease, &returned);
+        }
+    }
+}
+
 /// What the loop of a poller goes through.
-#[derive(Default)]
 struct Work {
     queues: Queues,
     /// Messages on their way to a handler.
     dispatches: JoinSet<DispatchOutcome>,
     /// The same, for one that panics on its way.
     on_their_way: HashMap<task::Id, Entry>,
-    /// Messages about to be on it that the journal knows as such since they came.
+    /// Messages about to be on it whose attempt the journal knows since they came.
     noted: HashSet<i64>,
+    /// Messages that may have killed the processes before this one.
+    suspects: HashSet<i64>,
+    /// Messages that are being read because there is room for them now; when that is tried again after it has failed;
+    /// and which have been done since it began.
+    loading: Option<Loading>,
+    load_at: Option<Instant>,
+    done_meanwhile: HashSet<i64>,
     /// A batch on its way into the journal.
     storing: Option<Storing>,
     unstored: Option<Unstored>,
@@ -92,12 +118,47 @@ struct Work {
     arrivals: u64,
 }
 
+impl Work {
+    fn new(policy: &InboundPolicy) -> Self {
+        Self {
+            queues: Queues::new(policy),
+            dispatches: JoinSet::new(),
+            on_their_way: HashMap::new(),
+            noted: HashSet::new(),
+            suspects: HashSet::new(),
+            loading: None,
+            load_at: None,
+            done_meanwhile: HashSet::new(),
+            storing: None,
+            unstored: None,
+            store_failed: false,
+            unwritten_acks: Vec::new(),
+            write_acks_at: None,
+            cursor: Cursor::default(),
+            arrivals: 0,
+        }
+    }
+
+    /// A message is done, or dead.
+    fn settled(&mut self, entry: &Entry) {
+        self.queues.settle(entry);
+        if self.loading.is_some() {
+            self.done_meanwhile.insert(entry.id);
+        }
+    }
+}
+
 impl Poller {
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self) {
         self.status.update(|status| status.state = AccountState::Starting);
         let _stopped = Stopped(self.status.clone());
-        let mut work = Work::default();
+        let _returning = Returning {
+            backend: self.backend.clone(),
+            lease: self.lease.clone(),
+            in_flight: self.dispatcher.in_flight.clone(),
+        };
+        let mut work = Work::new(&self.policy);
         let (backend, lease) = (self.backend.clone(), self.lease.clone());
         let keeper = Keeper::new(&*backend, &lease);
         let lost = tokio::select! {
@@ -115,9 +176,17 @@ impl Poller {
         work.dispatches.shutdown().await;
         // Neither the server nor the journal holds up a stop; and who has the account now would not want it.
         if lost.is_none() {
+            let in_flight = self.dispatcher.in_flight.clone();
+            let last_writes = async {
+                self.write_acks(&mut work).await;
+                let returned = in_flight.begun();
+                if !returned.is_empty() && self.settle(&returned).await.is_ok() {
+                    in_flight.take_begun();
+                }
+            };
             let _ = tokio::join!(
                 timeout(STOP_NOTICE, self.bot.notify_stop().into_future()),
-                timeout(STOP_NOTICE, self.write_acks(&mut work)),
+                timeout(STOP_NOTICE, last_writes),
             );
         }
         self.lease.release(&*self.backend).await;
@@ -126,11 +195,17 @@ impl Poller {
     /// Works until it is told to stop, or an error says that another process has the account.
     async fn attempts(&mut self, work: &mut Work, keeper: &Keeper<'_>) -> Option<Error> {
         let mut stop = self.stop.clone();
-        while let Err(error) = self.work(work, keeper).await {
-            if error.is_fenced() {
-                return Some(error);
-            }
-            tracing::error!(account = %self.account, %error, "the poller cannot begin yet");
+        loop {
+            // One that panics is begun again: what it was about to do is in the journal.
+            let worked = AssertUnwindSafe(self.work(work, keeper)).catch_unwind().await;
+            let error = match worked {
+                Ok(Ok(())) => return None,
+                Ok(Err(error)) if error.is_fenced() => return Some(error),
+                Ok(Err(error)) => error,
+                // Its message has gone to wherever the program has panics go.
+                Err(_) => panicked(),
+            };
+            tracing::error!(account = %self.account, %error, "the poller begins again soon");
             self.status.update(|status| {
                 status.state = AccountState::Backoff;
                 status.last_error = Some(error.to_string());
@@ -139,12 +214,11 @@ impl Poller {
                 return None;
             }
         }
-        None
     }
 
     /// An error is one of the beginning, when nothing has been done yet; or another process has the account.
     async fn work(&mut self, work: &mut Work, keeper: &Keeper<'_>) -> Result<(), Error> {
-        *work = Work::default();
+        *work = Work::new(&self.policy);
         work.cursor = self.backend.cursor(&self.account).await?.unwrap_or_default();
         // Before the journal is read: what is settled meanwhile is then heard of, or found done.
         let (poller, mut settled) = mpsc::unbounded_channel();
@@ -152,16 +226,7 @@ impl Poller {
         for (entry, control) in &open {
             work.queues.push_in_flight(entry, *control);
         }
-        let open: HashSet<i64> = open.into_iter().map(|(entry, _)| entry.id).collect();
-        let mut after = 0;
-        loop {
-            let page = self.backend.pending(&self.account, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            for entry in page.into_iter().filter(|entry| !open.contains(&entry.id)) {
-                self.push(&mut work.queues, entry);
-            }
-        }
+        self.read_journal(work, &open).await?;
         self.show_counts(work.queues.pending()).await;
         let mut updates = self.bot.updates(work.cursor.clone());
         let notice = self.notify_start();
@@ -170,15 +235,19 @@ impl Poller {
         let (mut prune_at, mut ended) = (Instant::now() + FIRST_PRUNE, Vec::new());
         let mut stop = self.stop.clone();
         loop {
-            while let Some((entry, control)) = work.queues.pop(self.policy.max_in_flight) {
-                let noted = work.noted.remove(&entry.id);
-                let outcome = self.dispatcher.clone().dispatch(entry.clone(), control, noted);
+            self.load(work);
+            while let Some((mut entry, control)) = work.queues.pop() {
+                entry.attempts += 1;
+                let (noted, suspect) = (work.noted.remove(&entry.id), work.suspects.remove(&entry.id));
+                let going = Going { control, noted, suspect };
+                let outcome = self.dispatcher.clone().dispatch(entry.clone(), going);
                 work.on_their_way.insert(work.dispatches.spawn(outcome).id(), entry);
             }
             let far = Instant::now() + Duration::from_secs(3600);
             let retry_at = work.queues.next_retry().unwrap_or(far);
             let store_at = work.unstored.as_ref().map_or(far, |unstored| unstored.at);
             let acks_at = work.write_acks_at.unwrap_or(far);
+            let load_at = work.load_at.unwrap_or(far);
             // The next poll acknowledges what the last one brought.
             let is_stored = work.storing.is_none() && work.unstored.is_none();
             let may_poll = noticed && is_stored && work.queues.pending() < self.policy.max_pending;
@@ -203,6 +272,8 @@ impl Poller {
                         self.store(cursor, entries, work);
                     }
                 }
+                loaded = loaded(&mut work.loading) => self.on_loaded(loaded, work),
+                () = sleep_until(load_at) => work.load_at = None,
                 stored = stored(&mut work.storing) => self.on_stored(stored, work).await?,
                 () = sleep_until(acks_at) => self.write_acks(work).await,
                 () = sleep_until(prune_at) => {
@@ -301,6 +372,12 @@ impl Poller {
             status.last_error = error.map(|error| error.to_string());
         });
     }
+}
+
+fn panicked() -> Error {
+    let sentence = "a bug ended what receives the messages of this account, and it begins again: \
+                    please report it with the log of this program";
+    StoreError::new(StoreErrorKind::Transient, sentence).into()
 }
 
 /// Resolves when the account is told to stop, or nobody is left who could tell it.

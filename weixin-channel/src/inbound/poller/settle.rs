@@ -53,7 +53,8 @@ impl Poller {
             DispatchOutcome::Unreadable(entry) => {
                 // It stays in the journal if that cannot be written; here it is out of the way.
                 self.note_failure(&entry, "it cannot be read", true).await;
-                work.queues.settle(&entry);
+                self.dispatcher.in_flight.end(entry.id);
+                work.settled(&entry);
             }
             DispatchOutcome::Failed(entry, reason) => {
                 self.on_settled(work, Settled::Nacked(entry, reason)).await;
@@ -63,30 +64,43 @@ impl Poller {
     }
 
     pub(super) async fn on_settled(&self, work: &mut Work, what: Settled) {
-        let queues = &mut work.queues;
         let (mut entry, reason) = match what {
             Settled::Acked { entry, journalled } => {
-                queues.settle(&entry);
+                self.dispatcher.in_flight.end(entry.id);
+                work.settled(&entry);
                 if !journalled {
                     work.unwritten_acks.push(entry.id);
                     work.write_acks_at.get_or_insert(Instant::now() + self.policy.retry_delay);
                 }
                 return;
             }
+            Settled::Returned(entry) => return self.on_returned(work, entry).await,
             Settled::Nacked(entry, reason) => (entry, reason),
         };
-        entry.attempts += 1;
+        self.dispatcher.in_flight.end(entry.id);
         entry.dispatched = true;
         let dead = entry.attempts >= self.policy.max_attempts;
         tracing::warn!(account = %self.account, id = entry.id, attempts = entry.attempts, dead, reason, "a message was not handled");
         let noted = self.note_failure(&entry, &reason, dead).await;
         if dead && noted {
-            queues.settle(&entry);
+            work.settled(&entry);
         } else {
-            let doublings = (entry.attempts - 1).min(16);
+            let doublings = entry.attempts.saturating_sub(1).min(16);
             let delay = self.policy.retry_delay.saturating_mul(1 << doublings).min(LONGEST_RETRY);
-            queues.retry(entry, Instant::now() + delay);
+            work.queues.retry(entry, Instant::now() + delay);
         }
+    }
+
+    /// Usually the account stops as well, and all of this is noted then.
+    async fn on_returned(&self, work: &mut Work, mut entry: Entry) {
+        self.dispatcher.in_flight.end(entry.id);
+        let returned = Settlement::Returned { id: entry.id, attempt: entry.attempts };
+        if let Err(error) = self.settle(&[returned]).await {
+            tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
+        }
+        entry.attempts = entry.attempts.saturating_sub(1);
+        entry.dispatched = true;
+        work.queues.retry(entry, Instant::now() + self.policy.retry_delay);
     }
 
     /// Tells the journal what it could not be told before: else that would come again after a restart.
@@ -108,8 +122,9 @@ impl Poller {
 
     /// Writes a failure into the journal. A journal that cannot be written ends nothing: the message stays open and is
     /// tried again, and what the journal does not know it gives out again after a restart.
-    async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
-        let failed = Settlement::Nacked { id: entry.id, reason: reason.to_owned(), dead };
+    pub(super) async fn note_failure(&self, entry: &Entry, reason: &str, dead: bool) -> bool {
+        let (id, attempt) = (entry.id, entry.attempts);
+        let failed = Settlement::Nacked { id, attempt, reason: reason.to_owned(), dead };
         let result = self.settle(&[failed]).await;
         if let Err(error) = &result {
             tracing::error!(account = %self.account, id = entry.id, %error, "a failure could not be journalled");
@@ -120,7 +135,7 @@ impl Poller {
         result.is_ok()
     }
 
-    async fn settle(&self, what: &[Settlement]) -> Result<(), Error> {
+    pub(super) async fn settle(&self, what: &[Settlement]) -> Result<(), Error> {
         match self.lease.get() {
             Some(lease) => self.backend.settle(&lease, what).await,
             None => Ok(()),

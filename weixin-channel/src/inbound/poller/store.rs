@@ -72,7 +72,7 @@ impl Poller {
         // A lease that lasts for a time may be another process's by then: that is found out by noting the message alone.
         if self.backend.lease_time().is_none() {
             let users = entries.iter().map(|entry| &entry.peer);
-            let going = work.queues.going(users, self.policy.max_in_flight);
+            let going = work.queues.going(users);
             entries.iter_mut().zip(going).for_each(|(entry, going)| entry.dispatched = going);
         }
         let (backend, now) = (self.backend.clone(), self.now());

@@ -132,10 +132,10 @@ BEGIN
             SELECT 1 FROM weixin_journal j WHERE j.account = a AND j.content = contents[n]
             AND j.received_ms BETWEEN now_ms - withins[n] AND now_ms
         ) THEN
-            INSERT INTO weixin_journal AS j (account, key, content, peer, raw, state, reason, received_ms)
+            INSERT INTO weixin_journal AS j (account, key, content, peer, raw, state, attempts, reason, received_ms)
                 VALUES (a, keys[n], contents[n], peers[n], raws[n],
                         CASE WHEN reasons[n] IS NOT NULL THEN 2 WHEN dispatched[n] THEN 3 ELSE 0 END,
-                        reasons[n], now_ms)
+                        dispatched[n]::integer, reasons[n], now_ms)
                 ON CONFLICT (account, key) DO NOTHING RETURNING j.id INTO new_id;
         END IF;
         IF new_id IS NOT NULL AND reasons[n] IS NULL THEN
@@ -154,8 +154,8 @@ BEGIN
         ON CONFLICT (account) DO UPDATE SET cursor = excluded.cursor WHERE c.cursor <> excluded.cursor;
 END $$;
 
--- what: 0 dispatched, 1 done, 2 failed, 3 failed for good.
-CREATE FUNCTION weixin_settle(a text, g bigint, ids bigint[], what smallint[], reasons text[])
+-- what: 0 dispatched, 1 done, 2 failed, 3 failed for good, 4 returned. tries: which attempt it is, from 1.
+CREATE FUNCTION weixin_settle(a text, g bigint, ids bigint[], what smallint[], tries integer[], reasons text[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE n integer;
 BEGIN
@@ -166,11 +166,15 @@ BEGIN
     END IF;
     FOR n IN 1 .. coalesce(array_length(ids, 1), 0) LOOP
         IF what[n] = 0 THEN
-            UPDATE weixin_journal j SET state = 3 WHERE j.account = a AND j.id = ids[n] AND j.state = 0;
+            UPDATE weixin_journal j SET state = 3, attempts = greatest(j.attempts, tries[n])
+                WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
         ELSIF what[n] = 1 THEN
             UPDATE weixin_journal j SET state = 1, raw = '' WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
+        ELSIF what[n] = 4 THEN
+            UPDATE weixin_journal j SET attempts = tries[n] - 1
+                WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3) AND j.attempts = tries[n];
         ELSE
-            UPDATE weixin_journal j SET attempts = j.attempts + 1, reason = reasons[n],
+            UPDATE weixin_journal j SET attempts = greatest(j.attempts, tries[n]), reason = reasons[n],
                 state = CASE WHEN what[n] = 3 THEN 2 ELSE 3 END
                 WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
         END IF;
