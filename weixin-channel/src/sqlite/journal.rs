@@ -185,6 +185,7 @@ pub(crate) fn prune(
                    (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
         gone += db.execute(sql, params![account.as_str(), state, rows])?;
     }
+    gone += super::outbound::prune_users(db, account, retention, now)?;
     Ok(gone as u64)
 }
 
