@@ -88,6 +88,8 @@ struct Work {
     write_acks_at: Option<Instant>,
     /// What the journal has.
     cursor: Cursor,
+    /// Nothing waits at the server any more from before it was asked: what comes now was written now.
+    caught_up: bool,
     /// Counts what has come, for messages that say nothing of themselves.
     arrivals: u64,
 }
