@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::failure::{self, Problem};
+use super::job::{Job, Task};
 use crate::error::Error;
 
 /// Jobs that wait for the thread; who brings more waits until there is room.
@@ -51,56 +52,9 @@ struct Queue {
 struct State {
     reads: VecDeque<Box<dyn Job>>,
     writes: VecDeque<Box<dyn Job>>,
+    /// Who waits until nothing that was deleted stands in the log any more, and since when.
+    scrubs: Vec<(oneshot::Sender<bool>, Instant)>,
     closed: bool,
-}
-
-/// Something to be done with the connection, and somebody who waits for the result.
-trait Job: Send {
-    /// Does it, and keeps the result. May be called again after a rollback.
-    fn run(&mut self, db: &Connection) -> Result<(), Problem>;
-
-    /// Says how it ended.
-    fn finish(self: Box<Self>, ended: Result<(), Error>);
-
-    /// True if nobody waits for the result any more.
-    fn is_abandoned(&self) -> bool;
-
-    /// When it came.
-    fn since(&self) -> Instant;
-}
-
-struct Task<T, F> {
-    work: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T, Error>>,
-    since: Instant,
-    _room: OwnedSemaphorePermit,
-}
-
-impl<T, F> Job for Task<T, F>
-where
-    T: Send,
-    F: FnMut(&Connection) -> Result<T, Problem> + Send,
-{
-    fn run(&mut self, db: &Connection) -> Result<(), Problem> {
-        self.value = Some((self.work)(db)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, ended: Result<(), Error>) {
-        let Self { value, reply, .. } = *self;
-        let result = ended.and_then(|()| value.ok_or_else(failure::panicked));
-        // Whoever asked may be gone.
-        let _ = reply.send(result);
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-
-    fn since(&self) -> Instant {
-        self.since
-    }
 }
 
 impl Database {
@@ -141,6 +95,16 @@ impl Database {
         self.ask(|state, job| state.writes.push_back(job), work).await
     }
 
+    /// Once what was deleted is gone from the database's files, too; false if another program has kept it there for
+    /// seconds.
+    pub(crate) async fn scrub(&self) -> bool {
+        let _held = self.paused_clock.then(hold_clock);
+        let (reply, done) = oneshot::channel();
+        self.queue.lock().scrubs.push((reply, Instant::now()));
+        self.queue.ready.notify_one();
+        done.await.unwrap_or(false)
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         push: impl FnOnce(&mut State, Box<dyn Job>),
@@ -150,7 +114,7 @@ impl Database {
         let closed = |_| failure::closed(&self.queue.path);
         let room = self.room.clone().acquire_owned().await.map_err(|_| failure::closed(&self.queue.path))?;
         let (reply, answer) = oneshot::channel();
-        let task = Task { work, value: None, reply, since: Instant::now(), _room: room };
+        let task = Task::new(work, reply, room);
         push(&mut self.queue.lock(), Box::new(task));
         self.queue.ready.notify_one();
         answer.await.map_err(closed)?
@@ -180,7 +144,7 @@ impl Queue {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.reads.is_empty() && self.writes.is_empty() && !self.closed
+        self.reads.is_empty() && self.writes.is_empty() && self.scrubs.is_empty() && !self.closed
     }
 }
 
@@ -212,6 +176,29 @@ impl Owner {
             if self.checkpoints.are_overdue() {
                 self.checkpoints.run(&self.connection);
             }
+            self.scrub();
+        }
+    }
+
+    /// For those who wait for it, behind all that was written before. Another program may be reading: it is tried again.
+    fn scrub(&mut self) {
+        let state = self.queue.lock();
+        if state.scrubs.is_empty() || !state.writes.is_empty() {
+            return;
+        }
+        drop(state);
+        let emptied = self.checkpoints.empty(&self.connection);
+        let mut state = self.queue.lock();
+        let scrubs = std::mem::take(&mut state.scrubs);
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            scrubs.into_iter().partition(|(_, since)| emptied || since.elapsed() >= PATIENCE || state.closed);
+        for (reply, _) in done {
+            // Whoever asked may be gone.
+            let _ = reply.send(emptied);
+        }
+        state.scrubs = waiting;
+        if !state.scrubs.is_empty() && state.reads.is_empty() && state.writes.is_empty() {
+            drop(self.queue.ready.wait_timeout(state, RETRY));
         }
     }
 
@@ -223,7 +210,7 @@ impl Owner {
         }
         let mut state = self.queue.lock();
         loop {
-            if !state.reads.is_empty() || !state.writes.is_empty() {
+            if !state.reads.is_empty() || !state.writes.is_empty() || !state.scrubs.is_empty() {
                 return true;
             }
             if state.closed {
@@ -238,7 +225,7 @@ impl Owner {
             state = guard;
             if timeout.timed_out() {
                 drop(state);
-                self.checkpoints.run(&self.connection);
+                self.checkpoints.run_after_pause(&self.connection);
                 state = self.queue.lock();
             }
         }
