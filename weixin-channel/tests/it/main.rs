@@ -10,6 +10,7 @@ mod path;
 mod content_notes;
 mod delivery_notes;
 mod failing_store;
+mod forgotten;
 mod hooked;
 mod inbound;
 mod off_the_runtime;
@@ -19,6 +20,7 @@ mod path_faults;
 mod postgres;
 mod races;
 mod setup;
+mod strangers;
 mod words;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -47,7 +49,7 @@ pub(crate) struct Lab {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     pub(crate) account: AccountId,
-    start: Instant,
+    pub(crate) start: Instant,
 }
 
 impl Lab {
