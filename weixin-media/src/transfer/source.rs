@@ -94,6 +94,16 @@ impl Source {
         Self(Kind::Reader(Arc::new(Mutex::new(Shared { pass: 0, reader: Some(Box::new(reader)) }))))
     }
 
+    /// The file, of a source that is an open one ([`file`](Self::file), [`beneath`](Self::beneath)): to look at it before
+    /// it is sent. Wherever it is read to, it is sent from its beginning.
+    #[must_use]
+    pub fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Kind::File(file, _) => Some(file),
+            _ => None,
+        }
+    }
+
     /// The last part of the path.
     pub(crate) fn name(&self) -> Option<String> {
         match &self.0 {
