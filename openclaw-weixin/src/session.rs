@@ -163,7 +163,7 @@ impl Session {
         self.take(&delivery.account_id, &delivery.delivery_id)?.dismiss().await.map_err(Failure::from)
     }
 
-    pub(crate) fn nack(&self, delivery: DeliveryNack) -> Result<(), Failure> {
+    pub(crate) fn nack(&self, delivery: &DeliveryNack) -> Result<(), Failure> {
         let reason = printable(&delivery.reason).to_string();
         self.take(&delivery.account_id, &delivery.delivery_id)?.nack(reason);
         Ok(())

@@ -200,9 +200,11 @@ mod tests {
 
     #[test]
     fn settings_show_neither_passwords_nor_queries() {
-        let mut config = AccountConfig::default();
-        config.base_url = Some("https://me:hunter2@weixin.example/a?key=hunter2#hunter2".to_owned());
-        config.cdn_base_url = Some("hunter2@cdn.example".to_owned());
+        let config = AccountConfig {
+            base_url: Some("https://me:hunter2@weixin.example/a?key=hunter2#hunter2".to_owned()),
+            cdn_base_url: Some("hunter2@cdn.example".to_owned()),
+            ..AccountConfig::default()
+        };
         let mut account = Account::new(AccountId::new("a"), Secret::from("hunter2"));
         account.base_url.clone_from(&config.base_url);
         for shown in

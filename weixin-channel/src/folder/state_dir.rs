@@ -107,16 +107,17 @@ pub(crate) fn tell_if_others_write(folder: &Path) {
 fn tighten(path: &Path, wanted: u32) {
     use std::os::unix::fs::PermissionsExt as _;
 
+    const OTHERS: u32 = 0o077;
     let Ok(found) = std::fs::metadata(path) else { return };
     let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode & OTHERS == 0 {
         return;
     }
     let mut closed = found.permissions();
     closed.set_mode(mode & wanted);
     match std::fs::set_permissions(path, closed) {
         Ok(()) => {
-            tracing::warn!(path = %path.display(), "other users could read or change it, and cannot any more")
+            tracing::warn!(path = %path.display(), "other users could read or change it, and cannot any more");
         }
         Err(error) => tracing::warn!(
             path = %path.display(),

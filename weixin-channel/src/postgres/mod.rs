@@ -13,7 +13,8 @@
 //!
 //! Everything lies in tables whose names begin with `weixin_`, in the schema that the database's user has as its first.
 //! They are made by [`PostgresBackend::open`]. Tokens of accounts and context tokens are stored as they are: whoever
-//! reads the database can write as the bots.
+//! reads the database can write as the bots. What is deleted or blanked leaves the tables at once, and the database's
+//! files when it vacuums and recycles its log; its backups keep it.
 //!
 //! # Who runs what
 //!

@@ -113,8 +113,8 @@ fn dispatched(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
 }
 
 fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
-    // The row stays for its key; its content is no longer needed.
-    let sql = "UPDATE journal SET state = ?3, raw = '' WHERE account = ?1 AND id = ?2 AND state = ?4";
+    // The row stays for its key; what it says, whose it is and why it failed before is no longer needed.
+    let sql = "UPDATE journal SET state = ?3, raw = '', peer = '', reason = NULL WHERE account = ?1 AND id = ?2 AND state = ?4";
     let values = params![account.as_str(), id, DONE, OPEN];
     db.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -188,8 +188,8 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    fn new(digest: Digest, head: Vec<u8>, held: Option<Held>) -> Self {
-        Self { fingerprint: digest.finish(), head, held }
+    fn new(digest: Digest, head: Vec<u8>, opened: Option<Held>) -> Self {
+        Self { fingerprint: digest.finish(), head, held: opened }
     }
 }
 
@@ -211,17 +211,17 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn scan_file(file: &Arc<File>, alive: &Weak<()>) -> io::Result<Scan> {
-    let held = Held::new(file.clone())?;
+    let opened = Held::new(file.clone())?;
     let (mut digest, mut head, mut buffer, mut at) = (Digest::default(), Vec::new(), vec![0; CHUNK], 0);
     while alive.strong_count() > 0 {
-        let read = held.read_at(&mut buffer, at)?;
+        let read = opened.read_at(&mut buffer, at)?;
         if read == 0 {
             break;
         }
         at += read as u64;
         take(&mut digest, &mut head, &buffer[..read]);
     }
-    Ok(Scan::new(digest, head, Some(held)))
+    Ok(Scan::new(digest, head, Some(opened)))
 }
 
 async fn scan_reader(shared: &Arc<Mutex<Shared>>) -> Result<Scan, Error> {

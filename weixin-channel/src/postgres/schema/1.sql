@@ -169,7 +169,8 @@ BEGIN
         IF what[n] = 0 THEN
             UPDATE weixin_journal j SET state = 3 WHERE j.account = a AND j.id = ids[n] AND j.state = 0;
         ELSIF what[n] = 1 THEN
-            UPDATE weixin_journal j SET state = 1, raw = '' WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
+            UPDATE weixin_journal j SET state = 1, raw = '', peer = '', reason = NULL
+                WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
         ELSE
             UPDATE weixin_journal j SET attempts = j.attempts + 1, reason = reasons[n],
                 state = CASE WHEN what[n] = 3 THEN 2 ELSE 3 END
