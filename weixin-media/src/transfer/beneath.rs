@@ -19,16 +19,32 @@ pub(super) fn open(folder: &Path, path: &Path) -> Result<Source, Error> {
     let dir = Dir::open_ambient_dir(folder, ambient_authority())
         .map_err(|error| unusable(format!("the folder {} cannot be opened", folder.display()), error))?;
     let relative = relative(folder, path).ok_or_else(|| outside(folder, path))?;
-    let file = match below(&dir, &relative) {
+    let opened = match below(&dir, &relative) {
+        // Perhaps by a link that is absolute and leads back.
+        Err(error) if is_escape(&error) => match resolved(folder, &relative) {
+            Some(resolved) => below(&dir, &resolved),
+            None => Err(error),
+        },
+        opened => opened,
+    };
+    let file = match opened {
         Ok(file) => file,
-        // An escape: the operating system's word, or cap-std's own.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none() => {
-            return Err(outside(folder, path));
-        }
+        Err(error) if is_escape(&error) => return Err(outside(folder, path)),
         Err(error) => return Err(unusable(format!("{shown} cannot be read for the upload"), error)),
     };
     let name = relative.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Source(Kind::File(Arc::new(file), name)))
+}
+
+/// cap-std's own word, not the operating system's.
+fn is_escape(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+/// Where a path of the folder leads at this moment, if that is in the folder.
+fn resolved(folder: &Path, relative: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    Some(folder.join(relative).canonicalize().ok()?.strip_prefix(folder).ok()?.to_owned())
 }
 
 fn below(dir: &Dir, relative: &Path) -> io::Result<File> {
@@ -109,7 +125,7 @@ mod tests {
     #[test]
     fn nothing_leads_out_of_the_folder() {
         let (folder, root) = lab();
-        for path in ["../secret", "sub/../../secret", "../root/a.txt"] {
+        for path in ["../secret", "sub/../../secret", "../root/../secret"] {
             assert_eq!(name(&root, path), Err(ErrorKind::InvalidInput), "{path}");
         }
         for path in [folder.path().join("secret"), root.join("../secret")] {
@@ -135,6 +151,8 @@ mod tests {
         }
         symlink("sub/b.txt", root.join("inside")).unwrap();
         assert_eq!(name(&root, "inside").unwrap(), "inside");
+        symlink(root.join("sub/b.txt"), root.join("back")).unwrap();
+        assert_eq!(name(&root, "back").unwrap(), "back");
         // The folder is trusted, under any of its names.
         symlink(&root, folder.path().join("alias")).unwrap();
         assert_eq!(name(&folder.path().join("alias"), root.join("a.txt")).unwrap(), "a.txt");

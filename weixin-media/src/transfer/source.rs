@@ -60,9 +60,9 @@ impl Source {
     /// A file below a folder, by a path that is not trusted, an agent's for instance: relative to the folder, or absolute.
     ///
     /// The file is opened here and now, and what is sent is that file, whatever happens to the path meanwhile. Neither
-    /// `..` nor a symbolic link leads out of the folder; one that leads to another place in it is followed if it is
-    /// relative. The folder itself may be a link: it is trusted. What is no regular file is refused without waiting
-    /// for it, and so is a file with a second name (a hard link), which may belong to another folder.
+    /// `..` nor a symbolic link leads out of the folder; one that leads to another place in it is followed. The folder
+    /// itself may be a link: it is trusted. What is no regular file is refused without waiting for it, and so is a file
+    /// with a second name (a hard link), which may belong to another folder.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the path leads out of the folder; [`ErrorKind::Source`] if there is no such
