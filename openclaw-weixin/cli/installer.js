@@ -3,6 +3,8 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 
+import { plain } from "./plain.js";
+
 const CHANNEL = "openclaw-weixin";
 
 export const HELP = `Usage: openclaw-weixin-cli install [--dry-run] [--login | --no-login]
@@ -170,7 +172,7 @@ async function verify(openclaw, print) {
   if (accounts.length === 0) print(`   no account is logged in; run \`openclaw channels login --channel ${CHANNEL}\``);
   for (const { accountId, probe, lastError } of accounts) {
     const problem = probe?.error ?? lastError;
-    print(`   account ${accountId}: ${probe?.ok ? "WeChat answers" : `not yet (${problem ?? "no probe"})`}`);
+    print(`   account ${plain(accountId)}: ${probe?.ok ? "WeChat answers" : `not yet (${plain(problem ?? "no probe")})`}`);
   }
 }
 
@@ -227,5 +229,7 @@ function compare(left, right) {
 }
 
 function lastLines(output) {
-  return output.trim().split("\n").slice(-5).join("\n") || "it said nothing";
+  // By the ends of lines of each system; what else is in them is not the terminal's business.
+  const lines = output.trim().split(/\r?\n/).slice(-5);
+  return lines.map((line) => plain(line)).join("\n   ") || "it said nothing";
 }

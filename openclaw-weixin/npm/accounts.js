@@ -128,10 +128,11 @@ export function connectionSettings(cfg, accountId) {
 
 /** What the addon needs to know before anything else: settings that hold for all accounts. */
 export function portSettings(cfg) {
-  const { outbox, markdown, quoteCache } = accountSettings(cfg);
+  const { outbox, markdown, quoteCache, shareReceivedMedia } = accountSettings(cfg);
   const limits = Object.entries(plainObject(quoteCache)).filter(([key, value]) => typeof value === (key === "enabled" ? "boolean" : "number"));
   return {
     outbox: outbox === true,
+    shareReceivedMedia: shareReceivedMedia === true,
     markdown: typeof markdown === "string" ? markdown : undefined,
     quotes: Object.fromEntries(limits),
   };
@@ -155,6 +156,15 @@ export function normalizeUserId(raw) {
   const id = given.replace(/^(?:(?:openclaw-weixin|weixin|wechat):\s*)*(?:(?:user|dm|direct):\s*)?/i, "");
   // Everybody is written `*` and no other way, as for the hosts.
   return id === "*" && id !== given ? "" : id;
+}
+
+/** The longest id that is taken for one, in bytes; WeChat's have some forty. */
+const LONGEST_ID = 256;
+
+/** Whether a sender is called like somebody: not like everybody, like a list's way to write another, or like nobody. */
+export function isUserId(id) {
+  if (typeof id !== "string" || id === "" || Buffer.byteLength(id) > LONGEST_ID) return false;
+  return !/[\s\p{Cc}*]/u.test(id) && normalizeUserId(id) === id;
 }
 
 /** A text without white space around it; undefined for anything else, and for a blank one. */

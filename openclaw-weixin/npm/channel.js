@@ -16,6 +16,7 @@ import { handleInbound } from "./inbound.js";
 import { bumpConfig, createQrLogin, loginOnTerminal } from "./login.js";
 import { createLogout } from "./logout.js";
 import { createOutbound } from "./outbound.js";
+import { plainLog } from "./plain.js";
 import { createPortPool } from "./port.js";
 import { agentWorkspace, defaultRoots } from "./roots.js";
 import { channelSchema, configProblems } from "./settings.js";
@@ -28,7 +29,7 @@ const USER_ID = /@im\.wechat$/;
 
 /** Builds the channel for one `register` call. `load` finds the addon; tests pass their own. */
 export function createChannel(api, load) {
-  const log = api.logger ?? console;
+  const log = plainLog(api.logger ?? console);
   const stateDir = () => api.runtime.state.resolveStateDir();
   const reportOnce = once((problem) => log.error(`openclaw-weixin: ${problem}`));
   const config = () => currentConfig(api);
@@ -143,7 +144,7 @@ function describeAccount(account) {
 /** Runs one account until its signal is aborted. */
 async function runAccount(ctx, { api, acquire, roots, currentConfig, log: fallbackLog }) {
   const { accountId, account, abortSignal: signal } = ctx;
-  const log = ctx.log ?? fallbackLog;
+  const log = ctx.log ? plainLog(ctx.log) : fallbackLog;
   const helpers = channelRuntime(ctx, api);
   const { note } = judgeHost(api.runtime?.version);
   if (note) log.info(`[${accountId}] ${note}`);

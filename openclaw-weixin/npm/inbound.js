@@ -3,6 +3,7 @@ import { CHANNEL_ID, accountSettings, allowList, dmPolicy } from "./accounts.js"
 import { decideAccess } from "./access.js";
 import { answerCommand, turnTrace } from "./commands.js";
 import { approvedSenders } from "./host.js";
+import { plain, reasonOf } from "./plain.js";
 import { runTurn } from "./turn.js";
 
 /**
@@ -35,9 +36,8 @@ export async function handleInbound(event, deps) {
     if (!signal.aborted) await port.call(settle, { accountId, deliveryId });
   } catch (error) {
     if (signal.aborted) return;
-    log.error(`[${accountId}] message ${message.messageId} was not handled: ${error?.message ?? error}`);
-    const reason = String(error?.message ?? error).slice(0, 500);
-    await port.call("inbound.nack", { accountId, deliveryId, reason }).catch((failure) => {
+    log.error(`[${accountId}] message ${message.messageId} was not handled: ${reasonOf(error)}`);
+    await port.call("inbound.nack", { accountId, deliveryId, reason: reasonOf(error, 500) }).catch((failure) => {
       log.error(`[${accountId}] could not report that: ${failure.message}`);
     });
   }
@@ -78,7 +78,7 @@ async function offerPairing(senderId, { channelRuntime, account, port, log }) {
   if (!code || !owedCodes.has(owed)) return;
   const text = channelRuntime.pairing.buildPairingReply({
     channel: CHANNEL_ID,
-    idLine: `Your WeChat user id: ${senderId}`,
+    idLine: `Your WeChat user id: ${plain(senderId)}`,
     code,
   });
   await port.call("send", { accountId, to: senderId, text });

@@ -2,6 +2,7 @@
 import { CHANNEL_ID, connectionSettings } from "./accounts.js";
 import { changeConfig } from "./host.js";
 import { createLineReader } from "./lines.js";
+import { plain, plainError, reasonOf } from "./plain.js";
 
 const RETRY = `run \`openclaw channels login --channel ${CHANNEL_ID}\` again`;
 
@@ -31,7 +32,7 @@ export async function loginOnTerminal({ cfg, accountId, print, acquire, announce
       } catch (error) {
         // A typing mistake is no reason to start over.
         if (error.code !== "invalid-input") throw error;
-        print(`${error.message}. Type them again:`);
+        print(`${reasonOf(error)}. Type them again:`);
       }
     }
   }
@@ -63,7 +64,7 @@ export async function loginOnTerminal({ cfg, accountId, print, acquire, announce
           await announceOrExplain(announce, print);
           return;
         default:
-          throw new Error(event.message ?? `The login failed (${event.event}); ${RETRY}.`);
+          throw plainError(new Error(event.message ?? `The login failed (${event.event}); ${RETRY}.`));
       }
     }
   } finally {
@@ -86,13 +87,13 @@ async function nextCode(lines) {
 
 function drawCode(qr, print) {
   print(`\nScan this code with WeChat on your phone:\n\n${qr.terminal}\n`);
-  print(`Or open this link in WeChat: ${qr.url}\n`);
+  print(`Or open this link in WeChat: ${plain(qr.url)}\n`);
 }
 
 /** What a login has brought, and what it has ended. */
 function connected({ accountId, replaced, unhandled }) {
-  const sentences = [`Connected: account ${accountId}.`];
-  if (replaced.length > 0) sentences.push(`It replaces ${replaced.join(", ")}.`);
+  const sentences = [`Connected: account ${plain(accountId)}.`];
+  if (replaced.length > 0) sentences.push(`It replaces ${plain(replaced.join(", "))}.`);
   if (unhandled > 0) {
     const messages = unhandled === 1 ? "1 message to it was" : `${unhandled} messages to it were`;
     sentences.push(`${messages} not answered yet: who gets no answer should write again.`);
@@ -105,7 +106,7 @@ async function announceOrExplain(announce, print) {
     await announce();
   } catch (error) {
     print(
-      `The login is saved, but the gateway could not be told (${error.message}); ` +
+      `The login is saved, but the gateway could not be told (${reasonOf(error)}); ` +
         "run `openclaw gateway restart` if it is running.",
     );
   }
@@ -169,7 +170,7 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
         return {
           sessionKey: loginId,
           qrDataUrl: qr.pngDataUrl,
-          message: `Scan the code with WeChat on your phone, or open ${qr.url} there.`,
+          message: `Scan the code with WeChat on your phone, or open ${plain(qr.url)} there.`,
         };
       } catch (error) {
         await port.release();
@@ -243,7 +244,7 @@ export function createQrLogin({ acquire, announce, currentConfig }) {
         };
       default:
         await end(session);
-        return { connected: false, message: event.message ?? `The login failed; ${RETRY}.` };
+        return { connected: false, message: plain(event.message ?? `The login failed; ${RETRY}.`) };
     }
   }
 }

@@ -1,4 +1,5 @@
 // `channels logout`.
+import { plain, reasonOf } from "./plain.js";
 
 /**
  * Ends a login: the account stops, and its token, cursor, context tokens and journal are removed.
@@ -12,7 +13,7 @@
 export function createLogout({ acquire, isGateway, announce, isListed = () => false }) {
   return async function logoutAccount({ accountId, account, runtime }) {
     if (!account?.configured && !isListed(accountId)) {
-      runtime?.log?.(`WeChat account ${accountId} is not logged in; nothing to remove.`);
+      runtime?.log?.(`WeChat account ${plain(accountId)} is not logged in; nothing to remove.`);
       return { cleared: false, loggedOut: true };
     }
     const port = await acquire();
@@ -23,10 +24,10 @@ export function createLogout({ acquire, isGateway, announce, isListed = () => fa
     }
     // Old hosts log out in the command's own process, and say nothing.
     if (!isGateway()) {
-      runtime?.log?.(`Logged out: account ${accountId}.`);
+      runtime?.log?.(`Logged out: account ${plain(accountId)}.`);
       await announce().catch((error) => {
         runtime?.log?.(
-          `The login is removed, but the gateway could not be told (${error.message}); ` +
+          `The login is removed, but the gateway could not be told (${reasonOf(error)}); ` +
             "run `openclaw gateway restart` if it is running.",
         );
       });

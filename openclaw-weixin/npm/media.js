@@ -1,6 +1,5 @@
 // Media between WeChat and the host: files that the addon has fetched go into the host's media store, and what the
 // host sends comes from its store, its workspaces, or a URL.
-import { realpathSync, statSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -59,36 +58,18 @@ export function mediaContext(media) {
 }
 
 /**
- * What to send for a URL or path that the host names: `{ url }` or `{ path }`. Files must lie below one of `roots`,
- * whatever links lead to them: an agent can be talked into naming any.
+ * What to send for a URL or path that the host names: `{ url }`, or `{ path, roots }`. A file must lie below one of
+ * `roots`, whatever links lead to it: an agent can be talked into naming any. The addon opens it there, and what it has
+ * opened is what it sends; a path that was looked at here could lead elsewhere by then.
  *
  * @param {string} named
  * @param {readonly string[]} roots
+ * @returns {{ url: string } | { path: string, roots: string[] }}
  */
 export function outboundSource(named, roots) {
   if (/^https?:\/\//i.test(named)) return { url: named };
   let file = named;
   if (/^file:/i.test(named)) file = fileURLToPath(named);
   else if (/^[a-z][a-z0-9+.-]+:/i.test(named)) throw new Error(`${named.split(":")[0]}: links cannot be sent; use a path, file://, http:// or https://.`);
-  const candidates = path.isAbsolute(file) ? [file] : roots.map((root) => path.join(root, file));
-  for (const candidate of candidates) {
-    const real = realpath(candidate);
-    // Nothing but regular files: to open a pipe would hold up the turn for ever.
-    if (real && roots.some((root) => isBelow(real, realpath(root))) && statSync(real).isFile()) return { path: real };
-  }
-  throw new Error(`${file} is not sent: there is no such file in the folders that this agent may send from (${roots.join(", ")}).`);
-}
-
-function realpath(file) {
-  try {
-    return realpathSync(file);
-  } catch {
-    return undefined;
-  }
-}
-
-function isBelow(file, folder) {
-  if (!folder) return false;
-  const relative = path.relative(folder, file);
-  return relative !== "" && !relative.startsWith("..") && !path.isAbsolute(relative);
+  return { path: file, roots: roots.map((root) => path.resolve(root)) };
 }

@@ -30,6 +30,10 @@ roots?: Array<string>,
  */
 outbox?: boolean, 
 /**
+ * What one user has sent may be sent to others.
+ */
+shareReceivedMedia?: boolean, 
+/**
  * What becomes of Markdown: `native`, `filtered` or `plain`.
  */
 markdown?: string, 
@@ -203,7 +207,15 @@ runId?: string, };
 /**
  * A file of this machine, or what a URL names; one of the two.
  */
-export type MediaSource = { path?: string, 
+export type MediaSource = { 
+/**
+ * Relative to one of the roots, or absolute and below one.
+ */
+path?: string, 
+/**
+ * The folders that the file may lie in, whatever links lead to it; without any, no file is sent.
+ */
+roots?: Array<string>, 
 /**
  * https or http, never an address of a private network.
  */
@@ -243,7 +255,11 @@ export type Sent = { outcome: Outcome,
 /**
  * Of the last part, where the server names it. A string: JavaScript's numbers cannot hold it.
  */
-messageId?: string, };
+messageId?: string, 
+/**
+ * Why a file was left out of what was sent: the first that may not be, or cannot be.
+ */
+refused?: string, };
 
 /**
  * What the server has made of it.

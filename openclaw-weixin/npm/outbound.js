@@ -1,6 +1,7 @@
 // Sends that the host asks for (CLI, cron, message tool), and what they share with the replies of a turn.
 import { CHANNEL_ID, listAccountIds, normalizeAccountId, normalizeUserId } from "./accounts.js";
 import { outboundSource } from "./media.js";
+import { plainError } from "./plain.js";
 
 /**
  * Sends a payload: its text, then all that it attaches. Words that go with a file that may not be sent still arrive.
@@ -19,10 +20,11 @@ export async function sendPayload(port, target, payload, roots, asFile = false) 
     try {
       media.push({ ...outboundSource(named, roots()), asFile });
     } catch (error) {
-      refused ??= error;
+      refused ??= plainError(error);
     }
   }
   const sent = text || media.length > 0 ? await port.call("send", { ...target, text, media }) : undefined;
+  if (sent?.refused) refused ??= plainError(new Error(sent.refused));
   if (refused) throw refused;
   return sent;
 }
@@ -44,7 +46,9 @@ export function createOutbound({ acquire, stateDir, currentConfig, roots: defaul
    *   mediaLocalRoots?: readonly string[], forceDocument?: boolean }} ctx
    */
   async function deliver(ctx) {
-    const roots = () => ctx.mediaLocalRoots ?? defaultRoots(ctx.cfg ?? currentConfig());
+    // Some hosts have a word for "any folder", which is no list.
+    const named = Array.isArray(ctx.mediaLocalRoots) ? ctx.mediaLocalRoots : undefined;
+    const roots = () => named ?? defaultRoots(ctx.cfg ?? currentConfig());
     return withTarget({ acquire, stateDir }, ctx, async (port, target) => {
       const sent = await sendPayload(port, target, ctx, roots, ctx.forceDocument === true);
       // Some servers accept a message without naming it; an id is never invented.

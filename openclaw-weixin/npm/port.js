@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 
 import { loadAddon } from "./loader.js";
+import { plainError, plainLog } from "./plain.js";
 import { trustedRoots } from "./trust.js";
 
 const { version } = createRequire(import.meta.url)("./package.json");
@@ -23,7 +24,9 @@ const ANSWERS = new Set(["send", "turn.block", "turn.end"]);
  * @param {(accountId: string) => void} [options.onSent] told of each message that has left
  * @param {() => { Addon: new (onEvent: (json: string) => void) => import("./messages.d.ts").Addon }} [options.load] the addon; tests pass their own
  */
-export function createPortPool({ stateDir, log, settings = () => ({}), onSent, load = loadAddon }) {
+export function createPortPool({ stateDir, log: hostLog, settings = () => ({}), onSent, load = loadAddon }) {
+  const log = plainLog(hostLog);
+
   /** The slot of the state folder as it is now. A newer version of the plugin does not talk to an older addon. */
   function slotNow() {
     const key = `${version} ${stateDir()}`;
@@ -47,8 +50,8 @@ export function createPortPool({ stateDir, log, settings = () => ({}), onSent, l
       try {
         return JSON.parse(await addon.call(method, JSON.stringify(params)));
       } catch (error) {
-        // Everybody who handles a failure reads its message.
-        throw error instanceof Error ? error : new Error(`The WeChat addon's ${method} failed without a reason.`);
+        // Everybody who handles a failure reads its message, and the host shows it.
+        throw plainError(error, `The WeChat addon's ${method} failed without a reason.`);
       }
     };
     const ready = call("init", {
@@ -143,7 +146,7 @@ async function closed(addon) {
 function dispatch(event, listeners, log) {
   if (event.type === "log") {
     const write = log[event.level] ?? log.info;
-    write?.call(log, `openclaw-weixin: ${event.message}`);
+    write?.(`openclaw-weixin: ${event.message}`);
     return;
   }
   // An event that crosses the account's stop on its way has no listener; the journal keeps its message.

@@ -1,21 +1,23 @@
 // How an account is doing, in the host's words.
 import { CHANNEL_ID, connectionSettings } from "./accounts.js";
+import { plain, reasonOf } from "./plain.js";
 
 const LOGIN = `openclaw channels login --channel ${CHANNEL_ID}`;
 
 /** The host's snapshot fields for a link state of the addon. @param {{ state: string, detail?: string }} event */
 export function statusPatch({ state, detail }, now = Date.now()) {
+  const lastError = detail ? plain(detail) : null;
   switch (state) {
     case "online":
       return { connected: true, linked: true, lifecycle: "ready", lastConnectedAt: now, lastError: null };
     case "starting":
       return { connected: false, lifecycle: "starting" };
     case "needs-login":
-      return { connected: false, linked: false, lifecycle: "blocked", lastError: detail ?? null };
+      return { connected: false, linked: false, lifecycle: "blocked", lastError };
     case "stopped":
       return { connected: false, lifecycle: "stopped" };
     default:
-      return { connected: false, lifecycle: "recovering", lastError: detail ?? null };
+      return { connected: false, lifecycle: "recovering", lastError };
   }
 }
 
@@ -33,13 +35,13 @@ export function createProbe({ acquire }) {
       });
       return {
         ok,
-        ...(ok ? {} : { code, error: withHelp(code, error) }),
+        ...(ok ? {} : { code, error: withHelp(code, plain(error)) }),
         elapsedMs: elapsed(),
         link: status.state,
         lastPollAt: status.lastPollMs ?? null,
         lastInboundAt: status.lastInboundMs ?? null,
         lastOutboundAt: status.lastOutboundMs ?? null,
-        lastError: status.detail ?? null,
+        lastError: status.detail ? plain(status.detail) : null,
         pending: status.pending,
         outbox: status.outbox,
         dead: status.dead,
@@ -47,7 +49,7 @@ export function createProbe({ acquire }) {
         clockBehindMs: status.clockBehindMs ?? null,
       };
     } catch (error) {
-      return { ok: false, code: error?.code, error: String(error?.message ?? error), elapsedMs: elapsed() };
+      return { ok: false, code: error?.code, error: reasonOf(error), elapsedMs: elapsed() };
     } finally {
       await port?.release().catch(() => {});
     }
@@ -101,7 +103,8 @@ function healthOf({ accountId, probe }) {
 }
 
 function problemOf({ accountId, configured, linked, running, connected, lifecycle, lastError, probe }) {
-  const said = lastError ? `: ${lastError}` : "";
+  // The host keeps what it was told, by older versions too.
+  const said = lastError ? `: ${plain(lastError)}` : "";
   if (configured === false) {
     return { kind: "auth", message: `Account ${accountId} is not logged in.`, fix: `Run \`${LOGIN}\`.` };
   }
@@ -122,14 +125,14 @@ function problemOf({ accountId, configured, linked, running, connected, lifecycl
   if (probe && probe.ok === false) {
     return {
       kind: "runtime",
-      message: `A request to WeChat for ${accountId} failed: ${probe.error ?? "no reason given"}`,
+      message: `A request to WeChat for ${accountId} failed: ${plain(probe.error ?? "no reason given")}`,
       fix: `Check this machine's network, proxy and clock, and channels.${CHANNEL_ID}.baseUrl.`,
     };
   }
   if (running === false && connected !== true && lastError) {
     return {
       kind: "runtime",
-      message: `Account ${accountId} does not run: ${lastError}`,
+      message: `Account ${accountId} does not run${said}`,
       fix: "Mend what the message names, then run `openclaw gateway restart`.",
     };
   }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ impl DebugMode {
         let beside = self.0.with_extension("json.new");
         serde_json::to_vec_pretty(&content)
             .map_err(std::io::Error::from)
-            .and_then(|json| fs::write(&beside, json))
+            .and_then(|json| write_private(&beside, &json))
             .and_then(|()| fs::rename(&beside, &self.0))
             .map_err(|error| {
                 Failure::new(
@@ -57,6 +58,19 @@ impl DebugMode {
     }
 }
 
+/// Writes a file that nobody else can read, also where one was left behind.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +84,12 @@ mod tests {
         assert!(!debug.is_on("a"));
         fs::write(folder.join("openclaw-weixin/debug-mode.json"), "{ half").unwrap();
         assert_eq!(debug.toggle("a"), Ok(true));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let found = fs::metadata(folder.join("openclaw-weixin/debug-mode.json")).unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, 0o600);
+        }
         assert_eq!(debug.toggle("b"), Ok(true));
         assert_eq!(debug.toggle("a"), Ok(false));
         let again = DebugMode::new(state);

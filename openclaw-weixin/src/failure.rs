@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use weixin_channel::Error;
+use weixin_channel::{Error, printable};
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,9 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+    /// Whatever a server, a stranger or an agent has put into the message: it is shown on terminals and in logs.
+    pub(crate) fn new(code: &'static str, message: impl AsRef<str>) -> Self {
+        Self { code, message: printable(message.as_ref()).to_string() }
     }
 
     /// For calls that use `baseUrl`: the channel does not know where its URL was written.
@@ -66,5 +67,17 @@ impl From<Error> for Failure {
     /// The channel's errors are written for a person already.
     fn from(error: Error) -> Self {
         Self::new(error.code(), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_some_length() {
+        let failure = Failure::new("rejected", format!("no\r\n\u{9b}2J\u{202e}{}", "x".repeat(1 << 20)));
+        assert!(failure.message.starts_with(r"no\r\n\u{9b}2J\u{202e}xxx"), "{}", failure.message);
+        assert!(failure.message.len() < 1_100, "{} bytes", failure.message.len());
     }
 }

@@ -11,6 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
+use weixin_channel::printable;
 
 use crate::events::Events;
 
@@ -77,7 +78,8 @@ impl Subscriber for Log {
             Level::INFO => "info",
             _ => "debug",
         };
-        self.events.offer(&Line { r#type: "log", level, message: &text.finish() });
+        let message = printable(&text.finish()).to_string();
+        self.events.offer(&Line { r#type: "log", level, message: &message });
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -133,6 +135,8 @@ mod tests {
         tracing::subscriber::with_default(Log::new(events, level.clone()), || {
             let poll = || tracing::debug!("polled");
             tracing::warn!(account = "a-im-bot", tries = 3, "poll failed");
+            let said = format!("\u{1b}[2J\nERROR forged {}", "x".repeat(20 << 20));
+            tracing::warn!(error = %said, "refused");
             tracing::info!(target: "hyper::client", "not ours");
             poll();
             level.set(Level::DEBUG);
@@ -142,6 +146,11 @@ mod tests {
             r#"{"type":"log","level":"warn","message":"poll failed account=a-im-bot tries=3"}"#,
             r#"{"type":"log","level":"debug","message":"polled"}"#,
         ];
-        assert_eq!(*lines.lock().unwrap(), expected);
+        let mut lines = lines.lock().unwrap();
+        // The text of the event, in JSON once more.
+        let hostile = lines.remove(1);
+        assert!(hostile.contains(r"refused error=\\u{1b}[2J\\nERROR forged xx"), "{hostile}");
+        assert!(hostile.len() < 1_200, "{} bytes", hostile.len());
+        assert_eq!(*lines, expected);
     }
 }

@@ -22,6 +22,10 @@ pub(crate) struct Init {
     #[serde(default)]
     #[cfg_attr(test, ts(as = "Option<_>", optional))]
     pub(crate) outbox: bool,
+    /// What one user has sent may be sent to others.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) share_received_media: bool,
     /// What becomes of Markdown: `native`, `filtered` or `plain`.
     pub(crate) markdown: Option<String>,
     /// What is kept to know what a quote quotes.
@@ -242,7 +246,12 @@ pub(crate) struct Outgoing {
 #[cfg_attr(test, ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MediaSource {
+    /// Relative to one of the roots, or absolute and below one.
     pub(crate) path: Option<String>,
+    /// The folders that the file may lie in, whatever links lead to it; without any, no file is sent.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<_>", optional))]
+    pub(crate) roots: Vec<String>,
     /// https or http, never an address of a private network.
     pub(crate) url: Option<String>,
     /// Not as an image or video, whatever it is.
@@ -297,6 +306,9 @@ pub(crate) struct Sent {
     /// Of the last part, where the server names it. A string: JavaScript's numbers cannot hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message_id: Option<String>,
+    /// Why a file was left out of what was sent: the first that may not be, or cannot be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
 }
 
 /// What the server has made of it.

@@ -1,12 +1,10 @@
 //! Answers through the port: whole, or bit by bit while the agent works.
 
-use std::path::PathBuf;
-
 use weixin_channel::ilink_client::RunId;
-use weixin_channel::{AccountId, Attachment, Reply, SendReport, ToolStatus};
+use weixin_channel::{AccountId, Reply, SendReport, ToolStatus};
 
 use crate::failure::Failure;
-use crate::messages::{Block, MediaSource, Outcome, Outgoing, Sent, ToolSign, TurnEnd};
+use crate::messages::{Block, Outcome, Outgoing, Sent, ToolSign, TurnEnd};
 use crate::session::{Session, lock};
 
 impl Session {
@@ -16,20 +14,40 @@ impl Session {
         if let Some(text) = send.text.filter(|text| !text.trim().is_empty()) {
             reply = reply.and_text(text);
         }
-        for media in send.media {
-            reply = reply.and_media(Attachment::try_from(media)?);
-        }
         let account = AccountId::new(&send.account_id);
-        let Some(run) = send.run_id else {
-            return Ok(self.channel.conversation(&account, &send.to).send(reply).await?.into());
+        let mut refused = None;
+        // All files are opened before anything leaves: what is looked at is what is sent.
+        for media in send.media {
+            match self.attachment(media, &account, &send.to).await {
+                Ok(media) => reply = reply.and_media(media),
+                Err(failure) => drop(refused.get_or_insert(failure)),
+            }
+        }
+        if reply.is_empty()
+            && let Some(failure) = refused
+        {
+            return Err(failure);
+        }
+        let report = self.send_reply(account, &send.to, send.run_id, reply).await?;
+        Ok(Sent { refused: refused.map(|failure| failure.message), ..Sent::from(report) })
+    }
+
+    async fn send_reply(
+        &self,
+        account: AccountId,
+        to: &str,
+        run: Option<String>,
+        reply: Reply,
+    ) -> Result<SendReport, Failure> {
+        let Some(run) = run else {
+            return Ok(self.channel.conversation(&account, to).send(reply).await?);
         };
         let key = (account, run);
         let turn = lock(&self.turns).remove(&key);
-        let report = match turn {
+        Ok(match turn {
             Some(turn) => turn.finish(reply).await?,
-            None => self.channel.conversation(&key.0, &send.to).send(reply.run(RunId::from(key.1))).await?,
-        };
-        Ok(report.into())
+            None => self.channel.conversation(&key.0, to).send(reply.run(RunId::from(key.1))).await?,
+        })
     }
 
     /// A block of an answer; calls of one run come one after the other.
@@ -40,7 +58,7 @@ impl Session {
             kept.unwrap_or_else(|| self.channel.conversation(&key.0, &block.to).turn(RunId::from(&*key.1)));
         let sent = turn.block(block.text).await;
         lock(&self.turns).insert(key, turn);
-        Ok(sent?.map_or(Sent { outcome: Outcome::Waiting, message_id: None }, Sent::from))
+        Ok(sent?.map_or(Sent { outcome: Outcome::Waiting, message_id: None, refused: None }, Sent::from))
     }
 
     /// False if the sign is not shown; that is never a failure.
@@ -66,21 +84,6 @@ impl Session {
     }
 }
 
-impl TryFrom<MediaSource> for Attachment {
-    type Error = Failure;
-
-    fn try_from(media: MediaSource) -> Result<Self, Failure> {
-        let attachment = match (media.path, media.url) {
-            (Some(path), None) => Self::new(PathBuf::from(path)),
-            (None, Some(url)) => Self::url(url),
-            _ => {
-                return Err(Failure::new("invalid-input", "Media is a path or a URL, one of the two."));
-            }
-        };
-        Ok(if media.as_file { attachment.as_file() } else { attachment })
-    }
-}
-
 impl From<SendReport> for Sent {
     fn from(report: SendReport) -> Self {
         let outcome = match report {
@@ -88,6 +91,6 @@ impl From<SendReport> for Sent {
             _ if report.is_confirmed() => Outcome::Accepted,
             _ => Outcome::Unconfirmed,
         };
-        Self { outcome, message_id: report.message_id().map(|id| id.to_string()) }
+        Self { outcome, message_id: report.message_id().map(|id| id.to_string()), refused: None }
     }
 }

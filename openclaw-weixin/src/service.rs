@@ -69,7 +69,7 @@ impl Service for Plugin {
             "account.infer" => call.answer(session.infer_account(call.params()?).await),
             "inbound.ack" => call.answer(session.ack(&call.params()?).await),
             "inbound.dismiss" => call.answer(session.dismiss(&call.params()?).await),
-            "inbound.nack" => call.answer(session.nack(call.params()?)),
+            "inbound.nack" => call.answer(session.nack(&call.params()?)),
             "inbound.media" => call.answer(session.fetch_media(call.params()?).await),
             "send" => call.answer(session.send(call.params()?).await),
             "turn.block" => call.answer(session.block(call.params()?).await),

@@ -10,7 +10,7 @@ use weixin_channel::markdown::Mode;
 use weixin_channel::quote::QuoteLimits;
 use weixin_channel::{
     AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error, InboundPolicy,
-    OutboxPolicy, SendPolicy, Turn,
+    OutboxPolicy, SendPolicy, Turn, printable,
 };
 
 use crate::debug::DebugMode;
@@ -21,6 +21,7 @@ use crate::messages::{
     AccountRef, AccountStart, Connection, DeliveryNack, DeliveryRef, Event, Init, Message, Probe, QuoteCache,
     QuotedMessage, Recipient, Status, Typing,
 };
+use crate::received::Received;
 
 /// By account and number, as JavaScript names them.
 pub(crate) type Open = Arc<Mutex<HashMap<(AccountId, String), Delivery>>>;
@@ -34,6 +35,10 @@ pub(crate) struct Session {
     typing: Mutex<HashMap<(AccountId, String), weixin_channel::Typing>>,
     /// Turns of which blocks have been sent or wait, by account and run.
     pub(crate) turns: Mutex<HashMap<(AccountId, String), Turn>>,
+    /// Who has sent which file.
+    pub(crate) received: Arc<Mutex<Received>>,
+    /// Whether any of them may be sent to anybody.
+    pub(crate) share_received_media: bool,
 }
 
 impl Session {
@@ -63,6 +68,9 @@ impl Session {
         tokio::spawn(pass_on_deliveries(deliveries, Arc::clone(&open), events.clone()));
         tokio::spawn(pass_on_statuses(channel.status_events(), events));
         let debug = Arc::new(Mutex::new(DebugMode::new(&init.state_dir)));
+        let state_dir = init.state_dir.clone();
+        let received = tokio::task::spawn_blocking(move || Received::open(&state_dir)).await;
+        let received = received.map_err(|_| Failure::closed())?;
         Ok(Self {
             channel,
             logins: Logins::default(),
@@ -70,6 +78,8 @@ impl Session {
             open,
             typing: Mutex::default(),
             turns: Mutex::default(),
+            received: Arc::new(Mutex::new(received)),
+            share_received_media: init.share_received_media,
         })
     }
 
@@ -153,8 +163,9 @@ impl Session {
         self.take(&delivery.account_id, &delivery.delivery_id)?.dismiss().await.map_err(Failure::from)
     }
 
-    pub(crate) fn nack(&self, delivery: DeliveryNack) -> Result<(), Failure> {
-        self.take(&delivery.account_id, &delivery.delivery_id)?.nack(delivery.reason);
+    pub(crate) fn nack(&self, delivery: &DeliveryNack) -> Result<(), Failure> {
+        let reason = printable(&delivery.reason).to_string();
+        self.take(&delivery.account_id, &delivery.delivery_id)?.nack(reason);
         Ok(())
     }
 
@@ -236,6 +247,9 @@ async fn pass_on_statuses(mut changes: Receiver<AccountStatus>, events: Events) 
     }
 }
 
+/// From 2010 to 2100, in Unix milliseconds. A date beyond what JavaScript has would end the host's turn.
+const PLAUSIBLE: std::ops::Range<i64> = 1_262_304_000_000..4_102_444_800_000;
+
 impl Message {
     fn of(delivery: &Delivery) -> Self {
         let inbound = &delivery.inbound;
@@ -247,7 +261,7 @@ impl Message {
             from: inbound.from.to_string(),
             to: delivery.account.bot_id().to_string(),
             text: inbound.text.clone(),
-            timestamp_ms: inbound.time_ms,
+            timestamp_ms: inbound.time_ms.filter(|time| PLAUSIBLE.contains(time)),
             media: inbound.attachments.len(),
             quote: inbound.quote.as_ref().map(|quote| QuotedMessage {
                 message_id: quote.message_id.map(|id| id.to_string()),

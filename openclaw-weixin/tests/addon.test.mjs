@@ -1,5 +1,8 @@
 // The built addon in a real Node.js, without OpenClaw. `cargo xtask ci` builds it and names it in WEIXIN_ADDON, and the
 // simulator in WEIXIN_SIMULATOR.
+// `node` is given this file alone.
+import "./files.test.mjs";
+
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -118,6 +118,15 @@ impl Conversation {
         self.core.media(&self.account).await
     }
 
+    /// Where media of the user's messages is kept that is fetched before they are handed out
+    /// ([`MediaPolicy::Eager`](crate::MediaPolicy::Eager)): a folder for this user of this account alone. An agent that
+    /// answers several users should be able to read, and to send from, the folder of the one whom it answers and no other:
+    /// [`Source::beneath`](weixin_media::Source::beneath) sees to that.
+    #[must_use]
+    pub fn media_dir(&self) -> std::path::PathBuf {
+        self.core.media_dir(&self.account, &UserId::from(self.user.as_str()))
+    }
+
     pub(crate) fn send_policy(&self) -> &SendPolicy {
         &self.core.sends
     }

@@ -1,11 +1,13 @@
 //! What the rooms of a channel share. [`Channel`](crate::Channel), the facade, lies above the rooms; this lies below
 //! them, and knows none of those that use it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use ilink_client::{Bot, BotAgent, Client, ClientBuilder};
+use ilink_client::{Bot, BotAgent, Client, ClientBuilder, UserId};
+use md5::{Digest as _, Md5};
 use tokio::sync::Semaphore;
 use weixin_media::{Media, Remote};
 
@@ -100,6 +102,17 @@ impl Core {
             Some(url) => media.cdn_base_url(url)?,
             None => media,
         })
+    }
+
+    /// Where fetched media of a user's messages lies: a folder of their own, so that a program can let an agent that
+    /// answers them read that one alone. Its name says nothing of them.
+    pub(crate) fn media_dir(&self, account: &AccountId, user: &UserId) -> PathBuf {
+        let folder = self.quotes.media_dir(account).unwrap_or_else(|| self.state.media_dir(account));
+        let digest = Md5::digest(format!("{account}\n{user}"));
+        folder.join(digest.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }))
     }
 
     pub(crate) fn status(&self, id: &AccountId) -> AccountStatus {

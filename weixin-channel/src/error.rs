@@ -9,6 +9,7 @@ use ilink_client::{RetryClass, UserId};
 use crate::account::AccountId;
 use crate::backend::error::{StoreError, StoreErrorKind};
 use crate::outbound::refusal::Refusal;
+use crate::printable::{Printable, printable};
 
 /// Why a call failed. `Display` is one sentence that names the thing and says what to do; its
 /// [shape](ilink_client::Error) is that of all crates below.
@@ -234,6 +235,7 @@ impl fmt::Display for Error {
                 write!(f, "there is no account {account} here: log in by QR code, or list the accounts")
             }
             Self::Locked { account, holder } => {
+                let holder = name(holder);
                 write!(f, "account {account} is in use by another process ({holder}): stop that one first")
             }
             Self::NoContext { account, user } if user.is_empty() => {
@@ -241,7 +243,8 @@ impl fmt::Display for Error {
             }
             Self::NoContext { account, user } => write!(
                 f,
-                "{user} has not written to account {account} yet, and WeChat delivers answers only: ask them to write first"
+                "{} has not written to account {account} yet, and WeChat delivers answers only: ask them to write first",
+                name(user)
             ),
             Self::Client(error) => error.fmt(f),
             Self::Media(error) => error.fmt(f),
@@ -249,13 +252,13 @@ impl fmt::Display for Error {
                 write!(f, "only {accepted} of {of} parts of the message were accepted: {source}")
             }
             Self::Refused { reason, account, user, source } => {
-                write!(f, "account {account} cannot send to {user} now: {reason}")?;
+                write!(f, "account {account} cannot send to {} now: {reason}", name(user.as_str()))?;
                 source.as_deref().map_or(Ok(()), |source| answer(source, f))
             }
             Self::EmptyReply => f.write_str("there is nothing in the reply: give it a text or media"),
             Self::AmbiguousAccount { user, candidates } => {
                 let names: Vec<&str> = candidates.iter().map(AccountId::as_str).collect();
-                write!(f, "several accounts could write to {user}: name one of {}", names.join(", "))
+                write!(f, "several accounts could write to {}: name one of {}", name(user), names.join(", "))
             }
             Self::NoAccounts => f.write_str("no account is logged in here: log in by QR code first"),
             Self::NoStateDir => f.write_str("no state folder: give one, or set OPENCLAW_STATE_DIR"),
@@ -266,10 +269,16 @@ impl fmt::Display for Error {
     }
 }
 
+/// A name that somebody else gave.
+fn name(text: &str) -> Printable<'_> {
+    printable(text).at_most(100)
+}
+
 /// The server's own words; its refusals look alike (field note 2).
 fn answer(error: &ilink_client::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let code = |name, code: Option<i64>| code.map(|code| format!("{name} {code}"));
-    let errmsg = error.errmsg().filter(|text| !text.is_empty()).map(|text| format!("errmsg {text:?}"));
+    let errmsg = error.errmsg().filter(|text| !text.is_empty());
+    let errmsg = errmsg.map(|text| format!("errmsg \"{}\"", printable(text).at_most(200)));
     let said = [code("ret", error.ret()), code("errcode", error.errcode()), errmsg];
     write!(f, " (the server said: {})", said.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

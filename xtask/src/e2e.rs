@@ -107,7 +107,7 @@ pub(crate) fn simulator() -> Outcome<PathBuf> {
 /// The tests of an addon without a host around it, on a Node.js.
 pub(crate) fn addon_tests(node: &Path, addon: &Path) -> Outcome<Command> {
     let mut command = Command::new(node);
-    // The file itself, without `--test`: the program that runs may be a wrapper, and there is only one file.
+    // The file itself, which brings the other one, without `--test`: the program that runs may be a wrapper.
     command.args(["--test-reporter=spec", "openclaw-weixin/tests/addon.test.mjs"]).current_dir(root());
     command.env("WEIXIN_ADDON", addon).env("WEIXIN_SIMULATOR", simulator()?);
     Ok(command)

@@ -66,14 +66,15 @@ test("a setting is where the account has it, else with the channel's", () => {
 
 test("what holds for all accounts is told in types that the addon takes", () => {
   const told = (section) => portSettings({ channels: { "openclaw-weixin": section } });
-  assert.deepEqual(told({}), { outbox: false, markdown: undefined, quotes: {} });
+  assert.deepEqual(told({}), { outbox: false, shareReceivedMedia: false, markdown: undefined, quotes: {} });
   const quoteCache = { enabled: false, retentionDays: 3, maxMessagesPerAccount: "many" };
   assert.deepEqual(told({ outbox: true, markdown: "plain", quoteCache }), {
     outbox: true,
+    shareReceivedMedia: false,
     markdown: "plain",
     quotes: { enabled: false, retentionDays: 3 },
   });
-  assert.deepEqual(told({ outbox: "yes", markdown: 1, quoteCache: [] }), { outbox: false, markdown: undefined, quotes: {} });
+  assert.deepEqual(told({ outbox: "yes", markdown: 1, quoteCache: [] }), { outbox: false, shareReceivedMedia: false, markdown: undefined, quotes: {} });
 });
 
 test("an account is configured when a token is saved, and the token stays in the file", () => {

@@ -27,12 +27,14 @@ test("words and all that a payload attaches go as one answer; each piece once", 
 });
 
 test("a file that may not be sent is refused aloud, and what goes with it arrives", async () => {
-  const port = fakePort();
-  const payload = { text: "see", mediaUrls: ["/etc/passwd", "https://x/1.png"] };
+  const port = fakePort({ send: () => ({ messageId: "7", refused: "/etc/passwd\r\n is not sent: there is no such file in /nowhere" }) });
+  const payload = { text: "see", mediaUrls: ["/etc/passwd", "data:,x", "https://x/1.png"] };
   const sent = sendPayload(port, { accountId: "a", to: "u" }, payload, () => ["/nowhere"]);
-  await assert.rejects(sent, /\/etc\/passwd is not sent.*\/nowhere/);
+  await assert.rejects(sent, /data: links cannot be sent/);
   const [{ text, media }] = port.called("send");
-  assert.deepEqual([text, media.map(({ url }) => url)], ["see", ["https://x/1.png"]]);
+  assert.deepEqual([text, media.map(({ url, path: file }) => url ?? file)], ["see", ["/etc/passwd", "https://x/1.png"]]);
+  const alone = sendPayload(port, {}, { mediaUrl: "/etc/passwd" }, () => ["/nowhere"]);
+  await assert.rejects(alone, (error) => error.message.startsWith("/etc/passwd\\r\\n is not sent"));
 });
 
 test("the host's roots rule where it names them", async () => {
@@ -42,14 +44,19 @@ test("the host's roots rule where it names them", async () => {
   writeFileSync(path.join(state, "openclaw-weixin", "accounts.json"), '["a"]');
   const file = path.join(state, "report.pdf");
   writeFileSync(file, "%PDF");
-  const outbound = createOutbound({ acquire: async () => port, stateDir: () => state, currentConfig: () => ({}), roots: () => [] });
+  const outbound = createOutbound({ acquire: async () => port, stateDir: () => state, currentConfig: () => ({}), roots: () => ["/default"] });
   const ctx = { to: "user:u@im.wechat", text: "", mediaUrl: file };
   const sent = await outbound.sendMedia({ ...ctx, mediaLocalRoots: [state], forceDocument: true });
   assert.deepEqual(sent, { channel: "openclaw-weixin", messageId: "7", chatId: "u@im.wechat" });
   const [{ accountId, to, media }] = port.called("send");
-  assert.deepEqual([accountId, to, media[0].asFile, media[0].path.endsWith("report.pdf")], ["a", "u@im.wechat", true, true]);
-  await assert.rejects(outbound.sendMedia({ ...ctx, mediaLocalRoots: [] }), /is not sent/);
-  await assert.rejects(outbound.sendMedia(ctx), /is not sent/);
+  assert.deepEqual([accountId, to], ["a", "u@im.wechat"]);
+  assert.deepEqual(media, [{ path: file, roots: [state], asFile: true }]);
+  await outbound.sendMedia({ ...ctx, mediaLocalRoots: [] });
+  assert.deepEqual(port.called("send").at(-1).media[0].roots, [], "none is none");
+  for (const unnamed of [undefined, "any"]) {
+    await outbound.sendMedia({ ...ctx, mediaLocalRoots: unnamed });
+    assert.deepEqual(port.called("send").at(-1).media[0].roots, [path.resolve("/default")]);
+  }
   writeFileSync(path.join(state, "openclaw-weixin", "accounts.json"), '["a","b"]');
   await outbound.sendText({ to: "u@im.wechat", text: "which?" });
   assert.deepEqual([port.called("account.infer")[0], port.called("send").at(-1).accountId], [{ to: "u@im.wechat" }, "b"]);

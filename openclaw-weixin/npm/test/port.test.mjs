@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { loadAddon, platformName } from "../loader.js";
 import { createPortPool } from "../port.js";
 import { fakeLog } from "./fakes.mjs";
 
@@ -167,35 +166,4 @@ test("each message that has left is told; a host that cannot note it does not ma
   await port.call("account.status", { accountId: "d" });
   assert.deepEqual(told, ["a", "c"]);
   assert.match(log.lines[0], /no table/);
-});
-
-test("platforms have npm's names", () => {
-  const report = (header) => ({ getReport: () => ({ header }) });
-  assert.equal(platformName({ platform: "linux", arch: "x64", report: report({ glibcVersionRuntime: "2.39" }) }), "linux-x64-gnu");
-  assert.equal(platformName({ platform: "linux", arch: "arm64", report: report({}) }), "linux-arm64-musl");
-  assert.equal(platformName({ platform: "darwin", arch: "arm64" }), "darwin-arm64");
-  assert.equal(platformName({ platform: "win32", arch: "x64" }), "win32-x64-msvc");
-});
-
-test("the platform's package comes first, then the bundled addon; none is one clear error", () => {
-  const requested = [];
-  const find = (request) => {
-    requested.push(request);
-    if (requested.length === 1) throw new Error("Cannot find module");
-    return { Addon: class {} };
-  };
-  const loaded = new Map();
-  const addon = loadAddon(find, loaded);
-  assert.ok(addon.Addon);
-  assert.equal(loadAddon(find, loaded), addon, "another copy of the plugin takes the one that is there");
-  const name = platformName();
-  assert.deepEqual(requested, [`openclaw-weixin-${name}`, `./native/openclaw-weixin.${name}.node`]);
-  assert.throws(
-    () => {
-      loadAddon(() => {
-        throw new Error("GLIBC_2.99 not found\nand a trace");
-      }, new Map());
-    },
-    new RegExp(`no addon for ${name}.*GLIBC_2\\.99 not found.*plugins install`),
-  );
 });

@@ -63,6 +63,8 @@ pub enum Verdict {
 ///   admit ([field note 27]).
 /// - `allow_from` is the configured list. `*` there is everybody, under every policy but [`Policy::Disabled`]. Its users
 ///   may be written with a prefix ([`plain_user_id`]); ids are case-sensitive.
+/// - A sender whose id would be read as something else is refused: `*`, one with white space or a prefix, an empty one or
+///   one of more than 256 bytes. The server gives out none of them.
 /// - `approved` are the users who were approved by pairing. They count under [`Policy::Pairing`] only, and `*` there is
 ///   nobody.
 ///
@@ -75,7 +77,7 @@ pub fn decide(
     allow_from: &[String],
     approved: &[String],
 ) -> Verdict {
-    if policy == Policy::Disabled || sender.is_empty() {
+    if policy == Policy::Disabled || !is_user_id(sender) {
         return Verdict::Refused;
     }
     let owner = owner == Some(sender);
@@ -89,6 +91,16 @@ pub fn decide(
     } else {
         Verdict::Refused
     }
+}
+
+/// The longest id that is taken for one, in bytes; WeChat's have some forty.
+const LONGEST_ID: usize = 256;
+
+/// Whether a sender is called like somebody: not like everybody, like a list's way to write another, or like nobody.
+fn is_user_id(sender: &UserId) -> bool {
+    let id = sender.as_str();
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '*';
+    !id.is_empty() && id.len() <= LONGEST_ID && !id.contains(is_odd) && plain_user_id(id) == id
 }
 
 /// What a configured list says for everybody.

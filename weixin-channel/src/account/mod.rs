@@ -12,6 +12,7 @@ use ilink_client::{BotId, Credentials, Secret, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::access::policy::Policy;
+use crate::printable::printable;
 
 /// The local name of an account: the bot id in lower case, with `@` and `.` replaced by `-` ([protocol §7]), safe as a file name.
 ///
@@ -98,7 +99,7 @@ impl From<&BotId> for AccountId {
 }
 
 /// An account as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
     /// Its local name.
@@ -129,7 +130,7 @@ impl Account {
 }
 
 /// Settings of one account, beside what its login brought.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountConfig {
     /// Where its requests go, instead of the place that the login named.
@@ -149,6 +150,40 @@ pub struct AccountConfig {
     pub allow_from: Vec<String>,
 }
 
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("token", &self.token)
+            .field("base_url", &self.base_url.as_deref().map(without_secrets))
+            .field("user_id", &self.user_id)
+            .finish()
+    }
+}
+
+impl fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountConfig")
+            .field("base_url", &self.base_url.as_deref().map(without_secrets))
+            .field("cdn_base_url", &self.cdn_base_url.as_deref().map(without_secrets))
+            .field("route_tag", &self.route_tag)
+            .field("bot_agent", &self.bot_agent)
+            .field("access", &self.access)
+            .field("allow_from", &self.allow_from)
+            .finish()
+    }
+}
+
+/// What of a URL may be shown: no name and password before the host, no query, no fragment.
+fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    printable(&format!("{scheme}{host}{path}")).at_most(200).to_string()
+}
+
 impl AccountConfig {
     /// Lets everybody in: for bots that are meant for that, and for hosts that decide themselves.
     #[must_use]
@@ -156,5 +191,27 @@ impl AccountConfig {
         self.access = Policy::Open;
         self.allow_from = vec!["*".to_owned()];
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_show_neither_passwords_nor_queries() {
+        let config = AccountConfig {
+            base_url: Some("https://me:hunter2@weixin.example/a?key=hunter2#hunter2".to_owned()),
+            cdn_base_url: Some("hunter2@cdn.example".to_owned()),
+            ..AccountConfig::default()
+        };
+        let mut account = Account::new(AccountId::new("a"), Secret::from("hunter2"));
+        account.base_url.clone_from(&config.base_url);
+        for shown in
+            [format!("{config:?}"), format!("{account:?}"), format!("{:?}", crate::Channel::builder())]
+        {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        assert!(format!("{config:?}").contains("https://weixin.example/a"), "{config:?}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
 use crate::account::AccountId;
+use crate::printable::printable;
 
 /// How an account is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub struct AccountStatus {
     pub account: AccountId,
     /// What it is doing.
     pub state: AccountState,
-    /// The last thing that went wrong, until a poll succeeds again.
+    /// The last thing that went wrong, until a poll succeeds again. A server's words in it are
+    /// [printable](crate::printable).
     pub last_error: Option<String>,
     /// When the server last answered a poll.
     pub last_poll: Option<SystemTime>,
@@ -111,9 +113,28 @@ impl StatusCell {
             |status: &AccountStatus| (status.state, status.suppressed_since, status.clock_behind.is_some());
         let (before, error) = (health(&status), status.last_error.clone());
         change(&mut status);
+        if status.last_error != error {
+            status.last_error = status.last_error.take().map(|text| printable(&text).to_string());
+        }
         if (health(&status), &status.last_error) != (before, &error) {
             // Nobody has to listen.
             let _ = self.events.send(status.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_does_nothing_to_the_terminal_of_who_looks() {
+        let (events, mut heard) = broadcast::channel(1);
+        let cell = StatusCell::new(AccountId::new("a"), events);
+        cell.update(|status| status.last_error = Some(format!("busy\n\u{1b}[2J{}", "x".repeat(20 << 20))));
+        for status in [cell.get(), heard.try_recv().unwrap()] {
+            let said = status.last_error.unwrap();
+            assert!(said.starts_with(r"busy\n\u{1b}[2Jxx") && said.len() <= 1_100, "{} bytes", said.len());
         }
     }
 }

@@ -161,7 +161,8 @@ pub struct NewEntry {
     pub peer: UserId,
     /// The message as it came.
     pub raw: String,
-    /// When the user wrote it, where it says so.
+    /// When it was written, if its user's [`Ledger`](super::Ledger) is to begin then: a message that has waited at the
+    /// server, or that the server gives out again. `None`: when it came.
     pub written: Option<SystemTime>,
     /// Set for what no handler can be given: it goes to the dead letters at once, with this reason.
     pub dead: Option<String>,
@@ -253,7 +254,8 @@ impl DeadLetter {
     }
 }
 
-/// How long what is settled stays in the journal. Handled messages are kept as keys only, to know them again.
+/// How long what is settled stays in the journal, and what is known of users. Handled messages are kept as keys only, to
+/// know them again. A user for whom something waits is forgotten in no case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
@@ -265,6 +267,11 @@ pub struct Retention {
     pub dead: Duration,
     /// At most this many dead letters per account, the newest; 10,000.
     pub dead_rows: u32,
+    /// Context token and ledger of a user who neither wrote nor was written to are forgotten after this; 90 days.
+    pub users: Duration,
+    /// At most this many users per account to whom nothing was ever sent, those who wrote last: strangers who are not let
+    /// in cost no more than that; 1,000.
+    pub unanswered_rows: u32,
 }
 
 /// How many messages are read at once to find those of one conversation.
@@ -274,6 +281,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { done: 30 * DAY, done_rows: 100_000, dead: 90 * DAY, dead_rows: 10_000 }
+        Self {
+            done: 30 * DAY,
+            done_rows: 100_000,
+            dead: 90 * DAY,
+            dead_rows: 10_000,
+            users: 90 * DAY,
+            unanswered_rows: 1_000,
+        }
     }
 }

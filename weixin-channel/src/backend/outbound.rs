@@ -13,9 +13,11 @@ use crate::account::AccountId;
 ///
 /// Any process may send for an account. One that runs it says so by its lease, and is refused once it has lost it.
 pub trait Outbound: Send + Sync {
-    /// All that a send to a user needs to know, in one look. The user is looked up with upper and lower case folded
-    /// ([field note 10]); of several that differ in nothing else, the one spelled like `user` comes first, then the one
-    /// who wrote last.
+    /// All that a send to a user needs to know, in one look.
+    ///
+    /// Ids are case-sensitive, and the answer is about the user who is spelled like `user`. Hosts lower-case ids on their
+    /// way ([field note 10]): an id without upper case that is nobody's own stands for the one user who has written and
+    /// fits but for case, if there is exactly one. Of several, none is meant.
     ///
     /// [field note 10]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-10
     fn send_context<'a>(&'a self, account: &'a AccountId, user: &'a str) -> Answer<'a, SendContext>;

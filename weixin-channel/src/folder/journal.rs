@@ -98,6 +98,16 @@ impl Journal for FolderBackend {
 
     fn forget<'a>(&'a self, account: &'a AccountId) -> Answer<'a, ()> {
         let id = account.clone();
-        Box::pin(self.inner.db.write(move |db| Ok(sqlite::forget(db, &id)?)))
+        Box::pin(async move {
+            let forgotten = id.clone();
+            self.inner.db.write(move |db| Ok(sqlite::forget(db, &forgotten)?)).await?;
+            if !self.inner.db.scrub().await {
+                tracing::warn!(
+                    account = %id,
+                    "another program reads the journal: what was forgotten leaves its files once that has ended"
+                );
+            }
+            Ok(())
+        })
     }
 }

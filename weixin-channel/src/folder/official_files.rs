@@ -14,6 +14,10 @@ impl StateDir {
     /// [`Error::State`], naming the folder.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
         super::state_dir::make_dir(&self.accounts_dir())?;
+        for folder in [self.channel_dir(), self.accounts_dir()] {
+            super::state_dir::close_to_others(&folder);
+        }
+        super::state_dir::tell_if_others_write(self.root());
         let probe = tempfile::Builder::new().prefix(".probe").tempfile_in(self.channel_dir());
         probe.map(drop).map_err(Error::state(self.channel_dir(), "write to"))
     }

@@ -65,6 +65,79 @@ impl StateDir {
     }
 }
 
+/// Closes a folder of ours and the files in it to other users, where they are open: older versions, other programs and
+/// copies leave them so. What cannot be closed is told; links are left alone.
+pub(crate) fn close_to_others(folder: &Path) {
+    #[cfg(unix)]
+    {
+        tighten(folder, 0o700);
+        // Without the folder there is nothing to close.
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                tighten(&entry.path(), 0o600);
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+}
+
+/// Says so if other users can put their files in the place of ours. The folder is the host's, or the user's own: its
+/// mode is theirs to set.
+pub(crate) fn tell_if_others_write(folder: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let mode = std::fs::metadata(folder).map_or(0, |found| found.permissions().mode());
+        // In a sticky folder they can add files, and not replace any.
+        if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            tracing::warn!(
+                path = %folder.display(),
+                "other users can write to the state folder, and so replace the accounts in it: run chmod go-w on it"
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+}
+
+/// Takes from a file what others may do with it.
+#[cfg(unix)]
+fn tighten(path: &Path, wanted: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const OTHERS: u32 = 0o077;
+    let Ok(found) = std::fs::metadata(path) else { return };
+    let mode = found.permissions().mode() & 0o777;
+    if mode & OTHERS == 0 {
+        return;
+    }
+    let mut closed = found.permissions();
+    closed.set_mode(mode & wanted);
+    match std::fs::set_permissions(path, closed) {
+        Ok(()) => {
+            tracing::warn!(path = %path.display(), "other users could read or change it, and cannot any more");
+        }
+        Err(error) => tracing::warn!(
+            path = %path.display(),
+            %error,
+            "other users can read or change it: give it to the user who runs this program, with mode {wanted:o}"
+        ),
+    }
+}
+
+/// Writes a new file that nobody else can read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}
+
 /// Makes a folder, mode 0700 where it is new.
 pub(crate) fn make_dir(path: &Path) -> Result<(), Error> {
     let mut builder = DirBuilder::new();

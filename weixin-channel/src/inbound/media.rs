@@ -10,7 +10,7 @@ use crate::account::AccountId;
 use crate::blocking::blocking;
 use crate::core::Core;
 use crate::error::Error;
-use crate::folder::state_dir::make_dir;
+use crate::folder::state_dir::{make_dir, write_private};
 use crate::inbound::message::{Inbound, SavedMedia};
 
 /// Fetches one piece of media into a folder, under a safe name of its own; a voice message in SILK becomes WAV, so
@@ -44,13 +44,23 @@ pub(crate) async fn save(
 
 /// Fetches the media of a message. What cannot be had is said in the text, and does not hold up the message.
 pub(crate) async fn fetch(core: &Core, account: &AccountId, inbound: &mut Inbound, max_size: u64) {
-    let folder = core.quotes.media_dir(account).unwrap_or_else(|| core.state.media_dir(account));
-    for attachment in inbound.attachments.iter_mut().filter(|attachment| attachment.saved.is_none()) {
-        let saved = save(core, account, &attachment.media, &folder, max_size).await;
-        if let Err(error) = &saved {
-            tracing::warn!(%account, %error, "media could not be fetched");
+    let folder = core.media_dir(account, &inbound.from);
+    let (most, mut left) = (core.inbound.max_media, core.inbound.max_media_bytes);
+    for (place, attachment) in inbound.attachments.iter_mut().enumerate() {
+        if attachment.saved.is_some() {
+            continue;
         }
-        attachment.saved = Some(saved.map_err(|error| error.to_string()));
+        let saved = if place < most {
+            let saved = save(core, account, &attachment.media, &folder, max_size.min(left)).await;
+            saved.map_err(|error| error.to_string())
+        } else {
+            Err(format!("its message has more than {most} pieces of media (max_media)"))
+        };
+        match &saved {
+            Ok(saved) => left = left.saturating_sub(saved.size),
+            Err(error) => tracing::warn!(%account, error, "media could not be fetched"),
+        }
+        attachment.saved = Some(saved);
     }
     inbound.retell();
 }
@@ -81,7 +91,7 @@ fn save_voice(media: &MediaRef, bytes: &Bytes, path: &Path, longest: u64) -> Res
             tracing::warn!(error, "a voice message stays as it came");
             let found = weixin_media::codec::sniff(bytes, None);
             let path = with_extension(path.to_owned(), &found)?;
-            std::fs::write(&path, bytes).map_err(Error::state(&path, "write"))?;
+            write_private(&path, bytes).map_err(Error::state(&path, "write"))?;
             return Ok(SavedMedia {
                 name: media.file_name(&found),
                 path,
@@ -91,7 +101,7 @@ fn save_voice(media: &MediaRef, bytes: &Bytes, path: &Path, longest: u64) -> Res
         }
     };
     let path = path.with_extension(&voice.extension);
-    std::fs::write(&path, &voice.bytes).map_err(Error::state(&path, "write"))?;
+    write_private(&path, &voice.bytes).map_err(Error::state(&path, "write"))?;
     let name = format!("voice.{}", voice.extension);
     Ok(SavedMedia { path, mime: voice.mime, name, size: voice.bytes.len() as u64 })
 }

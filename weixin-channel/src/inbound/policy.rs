@@ -29,6 +29,10 @@ pub struct InboundPolicy {
     pub control: Vec<String>,
     /// When media is fetched.
     pub media: MediaPolicy,
+    /// How many pieces of media of one message are fetched; 20. The others are told in its text.
+    pub max_media: usize,
+    /// How many bytes of media of one message are fetched, all pieces together; 256 MiB.
+    pub max_media_bytes: u64,
     /// A larger voice message is kept as the file that it is; smaller ones become WAV. 1 MiB: a minute is less than
     /// 200 KiB, and decoding takes a second for some 10 KiB.
     pub max_voice_bytes: u64,
@@ -64,6 +68,8 @@ impl Default for InboundPolicy {
             retry_delay: Duration::from_secs(2),
             control: ["/stop", "/approve", "停止"].map(str::to_owned).to_vec(),
             media: MediaPolicy::default(),
+            max_media: 20,
+            max_media_bytes: 256 << 20,
             max_voice_bytes: 1 << 20,
             retention: Retention::default(),
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use ilink_client::{RunId, Sent};
+use ilink_client::{RunId, Sent, UserId};
 use tokio::time::Instant;
 
 use super::pacer::Pacer;
@@ -24,6 +24,8 @@ pub(crate) struct AccountSends {
 /// The last accepted send to a user, to know its repetition.
 #[derive(Debug)]
 pub(super) struct LastSend {
+    /// As spelled on the wire: several may share this place.
+    pub(super) user: UserId,
     pub(super) fingerprint: SendFingerprint,
     pub(super) at: Instant,
     pub(super) sent: Sent,
@@ -58,7 +60,8 @@ impl AccountSends {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Held during a send: one at a time and user, in order. Spellings that are looked up alike are one user.
+    /// Held during a send: one at a time and user, in order. Under a name that was lower-cased on its way it may be the
+    /// same user, so all who fit wait for each other.
     pub(super) fn peer(&self, to: &str) -> Arc<tokio::sync::Mutex<Option<LastSend>>> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let name = to.to_ascii_lowercase();

@@ -53,7 +53,8 @@ pub(crate) enum Origin {
 }
 
 impl Attachment {
-    /// From a path, bytes or a reader.
+    /// From a path, bytes or a reader. A path is opened when its turn comes; for one that somebody else gave, an agent for
+    /// instance, use [`Source::beneath`].
     pub fn new(source: impl Into<Source>) -> Self {
         Self { origin: Origin::Source(source.into()), name: None, as_file: false }
     }

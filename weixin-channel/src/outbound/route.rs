@@ -9,13 +9,16 @@ use crate::error::Error;
 pub(crate) async fn account_for(core: &Core, to: &str) -> Result<AccountId, Error> {
     let user = plain_user_id(to);
     let all: Vec<AccountId> = core.backend.accounts().await?.into_iter().map(|account| account.id).collect();
-    let mut known = Vec::new();
+    let (mut exactly, mut folded) = (Vec::new(), Vec::new());
     for id in &all {
-        if core.backend.send_context(id, user).await?.recipient.is_some() {
-            known.push(id.clone());
+        match core.backend.send_context(id, user).await?.recipient {
+            Some(recipient) if recipient.user.as_str() == user => exactly.push(id.clone()),
+            Some(_) => folded.push(id.clone()),
+            None => {}
         }
     }
-    let candidates = if known.is_empty() { all } else { known };
+    // An id is somebody's own before it is another's, lower-cased.
+    let candidates = [exactly, folded, all].into_iter().find(|ids| !ids.is_empty()).unwrap_or_default();
     match candidates.as_slice() {
         [] => Err(Error::NoAccounts),
         [only] => Ok(only.clone()),

@@ -103,7 +103,8 @@ impl Sender {
             && last.at.elapsed() < policy.repeat_window
         {
             let context = self.core.backend.send_context(&self.account, &self.to).await?;
-            if context.ledger.last_inbound == last.fingerprint.answers {
+            let is_theirs = self.user(&context).is_ok_and(|user| user == last.user);
+            if is_theirs && context.ledger.last_inbound == last.fingerprint.answers {
                 tracing::debug!(account = %self.account, "a repeated send was left out");
                 if let Some(reserved) = reserved {
                     self.give_back(reserved, 1, bytes(item)).await;
@@ -154,7 +155,7 @@ impl Sender {
                     self.core.quotes.sent(&self.account, &user, id, item, now).await;
                 }
                 fingerprint.answers = context.ledger.last_inbound;
-                *last = Some(LastSend { fingerprint, at: Instant::now(), sent: sent.clone() });
+                *last = Some(LastSend { user, fingerprint, at: Instant::now(), sent: sent.clone() });
                 Ok(sent)
             }
             Err(error) if error.is_refused_for_now() => {

@@ -25,8 +25,26 @@ const CALL: Duration = Duration::from_secs(10);
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Which option of an address is wrong. What else is said about it may be a part of the password: one with a `?` in it
+/// reads like options.
+fn mistaken_option(error: &tokio_postgres::Error) -> String {
+    const OPTIONS: [&str; 8] = [
+        "connect_timeout",
+        "host",
+        "hostaddr",
+        "keepalives",
+        "port",
+        "sslmode",
+        "target_session_attrs",
+        "user",
+    ];
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let wrong = OPTIONS.iter().find(|option| why == format!("invalid value for option `{option}`"));
+    wrong.map(|option| format!(" (its {option})")).unwrap_or_default()
+}
+
 /// Connections to one database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Database {
     pool: Pool,
     /// For heartbeats alone: they must not wait behind others.
@@ -36,9 +54,10 @@ pub(super) struct Database {
 impl Database {
     pub(super) fn new(url: &str, roots: &[Vec<u8>], connections: usize) -> Result<Self, Error> {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             let sentence = format!(
-                "the address of the database is unusable ({why}): write postgres://user:password@host:5432/database"
+                "the address of the database is unusable{}: write postgres://user:password@host:5432/database, with \
+                 %40 for @, %2F for / and %3F for ? in the password",
+                mistaken_option(&error)
             );
             StoreError::new(StoreErrorKind::Corrupt, sentence)
         })?;
@@ -116,4 +135,33 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, 
 /// PostgreSQL's texts have no NUL, which nothing readable has either.
 pub(super) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::PostgresOptions;
+
+    #[tokio::test]
+    async fn an_address_that_is_unusable_shows_none_of_its_password() {
+        for (url, names) in [
+            ("postgres://bot:hunter2@db/weixin?secret=hunter2", ""),
+            ("postgres://bot:hunter2@db:port/weixin", ""),
+            ("postgres://bot:hunter2@db/weixin?sslmode=secret", "its sslmode"),
+            ("hunter2 secret", ""),
+        ] {
+            let error = Database::new(url, &[], 1).map(drop).unwrap_err();
+            for said in [error.to_string(), format!("{error:?}")] {
+                assert!(!said.contains("hunter2") && !said.contains("secret"), "{said}");
+                assert!(said.contains(names), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_show_no_bytes_of_a_file() {
+        let options = PostgresOptions { roots: vec![b"PRIVATE".to_vec()], ..PostgresOptions::default() };
+        let shown = format!("{options:?}");
+        assert!(shown.contains("1 roots") && !shown.contains("80, 82"), "{shown}");
+    }
 }

@@ -186,14 +186,17 @@ impl Journal for PostgresBackend {
     ) -> Answer<'a, u64> {
         Box::pin(async move {
             let before = |age| now.checked_sub(age).map_or(0, millis);
-            let values: [Value<'_>; 5] = [
+            let values: [Value<'_>; 7] = [
                 (&account.as_str(), Type::TEXT),
                 (&before(retention.done), Type::INT8),
                 (&i64::from(retention.done_rows), Type::INT8),
                 (&before(retention.dead), Type::INT8),
                 (&i64::from(retention.dead_rows), Type::INT8),
+                (&before(retention.users), Type::INT8),
+                (&i64::from(retention.unanswered_rows), Type::INT8),
             ];
-            let rows = self.inner.db.call(None, "SELECT weixin_prune($1, $2, $3, $4, $5)", &values).await?;
+            let sql = "SELECT weixin_prune($1, $2, $3, $4, $5, $6, $7)";
+            let rows = self.inner.db.call(None, sql, &values).await?;
             let gone = rows.first().map_or(Ok(0), |row| get::<i64>(row, 0))?;
             Ok(u64::try_from(gone).unwrap_or(0))
         })

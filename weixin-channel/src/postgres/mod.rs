@@ -13,7 +13,8 @@
 //!
 //! Everything lies in tables whose names begin with `weixin_`, in the schema that the database's user has as its first.
 //! They are made by [`PostgresBackend::open`]. Tokens of accounts and context tokens are stored as they are: whoever
-//! reads the database can write as the bots.
+//! reads the database can write as the bots. What is deleted or blanked leaves the tables at once, and the database's
+//! files when it vacuums and recycles its log; its backups keep it.
 //!
 //! # Who runs what
 //!
@@ -54,7 +55,7 @@ pub struct PostgresBackend {
 }
 
 /// How a [`PostgresBackend`] is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// Connections to hold at most, beside one for heartbeats: 8.
@@ -80,6 +81,19 @@ impl Default for PostgresOptions {
             name: None,
             quotes: Some(Duration::from_secs(30 * 24 * 60 * 60)),
         }
+    }
+}
+
+/// Without the roots: whoever puts a key into such a file by mistake should not find it in a log.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("connections", &self.connections)
+            .field("roots", &format_args!("{} roots", self.roots.len()))
+            .field("lifetime", &self.lifetime)
+            .field("name", &self.name)
+            .field("quotes", &self.quotes)
+            .finish()
     }
 }
 

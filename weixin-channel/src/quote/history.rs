@@ -51,7 +51,10 @@ impl QuoteHistory {
             direction: Direction::Inbound,
             body: inbound.text.clone(),
             media,
-            created_at_ms: inbound.time_ms.unwrap_or_else(|| millis(now)),
+            created_at_ms: inbound
+                .time_ms
+                .filter(|time| is_plausible(*time, millis(now)))
+                .unwrap_or_else(|| millis(now)),
         };
         self.record(account, &inbound.from, &message).await;
     }
@@ -115,6 +118,12 @@ fn told(what: &str, result: Result<(), Error>) {
     if let Err(error) = result {
         tracing::warn!(%error, what, "the quote store failed");
     }
+}
+
+/// By a time that is far off, a message would be gone at once, or never.
+fn is_plausible(time_ms: i64, now_ms: i64) -> bool {
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+    (now_ms - 30 * DAY..now_ms + DAY).contains(&time_ms)
 }
 
 fn millis(time: SystemTime) -> i64 {

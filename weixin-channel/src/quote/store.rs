@@ -15,7 +15,7 @@ use super::files::MediaFiles;
 use super::types::{Direction, QuoteLimits, StoredMedia, StoredMessage};
 use crate::account::AccountId;
 use crate::error::Error;
-use crate::folder::state_dir::StateDir;
+use crate::folder::state_dir::{StateDir, close_to_others};
 
 /// Past messages, by id and by time, in `openclaw-weixin/ref-messages.sqlite`.
 ///
@@ -52,15 +52,16 @@ impl QuoteStore {
     pub fn open(state: &StateDir, limits: QuoteLimits) -> Result<Self, Error> {
         let path = state.channel_dir().join("ref-messages.sqlite");
         state.prepare()?;
+        let files = MediaFiles::new(state);
+        // The official plugin leaves it open.
+        close_to_others(files.root());
         let mut options = std::fs::OpenOptions::new();
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&path).map_err(Error::state(&path, "open"))?;
         match connect(&path) {
-            Ok(connection) => {
-                Ok(Self { connection: Mutex::new(connection), files: MediaFiles::new(state), path, limits })
-            }
+            Ok(connection) => Ok(Self { connection: Mutex::new(connection), files, path, limits }),
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if matches!(error.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
             {
@@ -216,6 +217,7 @@ impl QuoteStore {
             transaction.execute(too_large, [i64::try_from(limits.max_media_bytes).unwrap_or(i64::MAX)])?;
             let after = media_paths(&transaction)?;
             transaction.commit()?;
+            scrub(db);
             Ok((before, after))
         })?;
         self.files.remove(before.difference(&after));
@@ -234,6 +236,11 @@ impl QuoteStore {
             transaction.execute("DELETE FROM quote_messages WHERE account_id = ?1", [account.as_str()])?;
             let after = media_paths(&transaction)?;
             transaction.commit()?;
+            // Older versions, and the official plugin, leave what they delete in free pages.
+            if let Err(error) = db.execute_batch("VACUUM") {
+                tracing::debug!(%error, "the quote store was not tidied up");
+            }
+            scrub(db);
             Ok((before, after))
         })?;
         self.files.remove(before.difference(&after));
@@ -258,8 +265,20 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
+    // What is forgotten is gone from the file, too.
+    connection.pragma_update(None, "secure_delete", "on")?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
+}
+
+/// Empties the write-ahead log, in which deleted messages still stand. Another program that reads keeps it from that,
+/// until the next time.
+fn scrub(db: &Connection) {
+    match db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)) {
+        Ok(0) => {}
+        Ok(_) => tracing::debug!("the log of the quote store is in use, and was not emptied"),
+        Err(error) => tracing::debug!(%error, "the log of the quote store was not emptied"),
+    }
 }
 
 fn insert(

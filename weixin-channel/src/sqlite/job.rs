@@ -23,6 +23,7 @@ pub(super) trait Job: Send {
     fn since(&self) -> Instant;
 }
 
+/// A job whose result somebody waits for.
 pub(super) struct Task<T, F> {
     work: F,
     value: Option<T>,

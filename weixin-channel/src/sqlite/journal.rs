@@ -136,8 +136,8 @@ fn returned(db: &Connection, account: &AccountId, id: i64, attempt: u32) -> Resu
 }
 
 fn done(db: &Connection, account: &AccountId, id: i64) -> Result<()> {
-    // The row stays for its key; its content is no longer needed.
-    let sql = "UPDATE journal SET state = ?3, raw = '' WHERE account = ?1 AND id = ?2 AND state = ?4";
+    // The row stays for its key; what it says, whose it is and why it failed before is no longer needed.
+    let sql = "UPDATE journal SET state = ?3, raw = '', peer = '', reason = NULL WHERE account = ?1 AND id = ?2 AND state = ?4";
     let values = params![account.as_str(), id, DONE, OPEN];
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -215,6 +215,7 @@ pub(crate) fn prune(
                    (SELECT id FROM journal WHERE account = ?1 AND state = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
         gone += db.execute(sql, params![account.as_str(), state, rows])?;
     }
+    gone += super::outbound::prune_users(db, account, retention, now)?;
     Ok(gone as u64)
 }
 

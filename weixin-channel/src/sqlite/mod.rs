@@ -72,9 +72,17 @@ fn set_up(path: &Path, durability: Durability) -> Result<Connection, Problem> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     let synchronous = if durability == Durability::PowerLoss { "full" } else { "normal" };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    // What is forgotten is gone from the file, too.
+    connection.pragma_update(None, "secure_delete", "on")?;
     // More statements than rusqlite keeps by itself.
     connection.set_prepared_statement_cache_capacity(64);
-    schema::migrate(&mut connection)?;
+    if schema::migrate(&mut connection)? {
+        // An older version has left in the file what it had deleted. Nothing depends on that being gone: another program
+        // that has the file open keeps it from happening.
+        if let Err(error) = connection.execute_batch("VACUUM") {
+            tracing::warn!(%error, path = %path.display(), "what was deleted before may still be in the file");
+        }
+    }
     Ok(connection)
 }
 
@@ -103,4 +111,74 @@ fn millis(time: SystemTime) -> i64 {
 
 fn time(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use ilink_client::{ContextToken, Cursor};
+
+    use super::*;
+    use crate::backend::{NewEntry, Settlement};
+
+    fn entries() -> Vec<NewEntry> {
+        let entry = |n: usize| {
+            // Some fit into a cell, some need pages of their own.
+            let mut entry = NewEntry::new(format!("message:{n}"), "u", "secret words ".repeat(1 + n * n));
+            entry.context_token = Some(ContextToken::from(format!("secret token {n}")));
+            entry
+        };
+        (0..60).map(entry).collect()
+    }
+
+    /// How often a text is in the files of the database.
+    fn found(folder: &Path, text: &str) -> usize {
+        let files =
+            std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.map(|bytes| bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()).sum()
+    }
+
+    #[tokio::test]
+    async fn what_is_acknowledged_is_kept_as_a_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open(&folder.path().join("channel.sqlite"), Durability::default(), false).unwrap();
+        let account = AccountId::new("a");
+        let now = SystemTime::now();
+        let id = account.clone();
+        let ingest =
+            move |db: &Connection| Ok(journal::ingest(db, &id, &Cursor::from("c"), &entries(), now)?);
+        let fresh = db.write(ingest).await.unwrap();
+        assert!(found(folder.path(), "secret words") > 1_000, "looked wrongly");
+        let settled: Vec<_> = fresh.iter().map(|entry| Settlement::Acked(entry.id)).collect();
+        let id = account.clone();
+        db.write(move |db| Ok(journal::settle(db, &id, &settled)?)).await.unwrap();
+        assert!(db.scrub().await);
+        assert_eq!(found(folder.path(), "secret words"), 0);
+        assert!(found(folder.path(), "message:59") > 0);
+        // All but the newest token were replaced.
+        assert_eq!(found(folder.path(), "secret token"), 1);
+        let id = account.clone();
+        db.write(move |db| Ok(forget(db, &id)?)).await.unwrap();
+        assert!(db.scrub().await);
+        assert_eq!((found(folder.path(), "message:"), found(folder.path(), "secret")), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_an_older_version_has_deleted_goes_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("channel.sqlite");
+        let account = AccountId::new("a");
+        {
+            let mut older = Connection::open(&path).unwrap();
+            schema::migrate(&mut older).unwrap();
+            older.pragma_update(None, "secure_delete", "off").unwrap();
+            journal::ingest(&older, &account, &Cursor::from("c"), &entries(), SystemTime::now()).unwrap();
+            forget(&older, &account).unwrap();
+            older.pragma_update(None, "user_version", 4).unwrap();
+            older.execute("DROP INDEX ledger_folded", []).unwrap();
+        }
+        assert!(found(folder.path(), "secret words") > 0, "looked wrongly");
+        let db = open(&path, Durability::default(), false).unwrap();
+        assert!(db.scrub().await);
+        assert_eq!(found(folder.path(), "secret"), 0);
+    }
 }

@@ -10,17 +10,35 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::{millis, time};
 use crate::account::AccountId;
 use crate::backend::{
-    Health, Ledger, NewOutboxItem, OutboxItem, Recipient, Reservation, Reserve, SendContext, SendRecord,
+    Health, Ledger, NewOutboxItem, OutboxItem, Recipient, Reservation, Reserve, Retention, SendContext,
+    SendRecord,
 };
 
 pub(crate) fn send_context(db: &Connection, account: &AccountId, user: &str) -> Result<SendContext> {
-    let sql = "SELECT user, token FROM context_tokens WHERE account = ?1 AND user = ?2 COLLATE NOCASE
-               ORDER BY user = ?2 DESC, updated_ms DESC LIMIT 1";
+    let spelled = spelled(db, account, user)?;
+    let user = spelled.as_deref().unwrap_or(user);
+    let sql = "SELECT user, token FROM context_tokens WHERE account = ?1 AND user = ?2";
     let found = db.prepare_cached(sql)?.query_row([account.as_str(), user], read_token).optional()?;
-    let spelled = found.as_ref().map_or(user, |(user, _)| user.as_str());
-    let ledger = ledger(db, account, spelled)?;
+    let ledger = ledger(db, account, user)?;
     let recipient = found.map(|(user, token)| Recipient::new(user, token));
     Ok(SendContext::new(recipient, ledger, health(db, account)?))
+}
+
+/// How a user is spelled on the wire whose id was lower-cased on its way: the only one who has written and fits. `None`
+/// for an id that is somebody's own, that has upper case in it, or that fits several.
+fn spelled(db: &Connection, account: &AccountId, user: &str) -> Result<Option<String>> {
+    if user.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Ok(None);
+    }
+    let sql = "SELECT user FROM context_tokens WHERE account = ?1 AND user = ?2 COLLATE NOCASE UNION
+               SELECT user FROM ledger WHERE account = ?1 AND user = ?2 COLLATE NOCASE AND inbound_ms IS NOT NULL
+               LIMIT 2";
+    let mut select = db.prepare_cached(sql)?;
+    let mut fitting = select.query_map([account.as_str(), user], |row| row.get::<_, String>(0))?;
+    match (fitting.next().transpose()?, fitting.next()) {
+        (Some(only), None) => Ok(Some(only)),
+        _ => Ok(None),
+    }
 }
 
 pub(crate) fn reserve(
@@ -112,6 +130,36 @@ pub(super) fn begin_ledger(
                WHERE inbound_ms IS NULL OR inbound_ms <= excluded.inbound_ms OR inbound_ms > ?4";
     let values = params![account.as_str(), user.as_str(), millis(written), millis(now)];
     db.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Forgets users: those of long ago, and of those to whom nothing was ever sent all but the last who wrote. Returns how
+/// many rows went.
+pub(super) fn prune_users(
+    db: &Connection,
+    account: &AccountId,
+    retention: &Retention,
+    now: SystemTime,
+) -> Result<usize> {
+    let oldest = now.checked_sub(retention.users).map_or(0, millis);
+    let forgotten = "SELECT user FROM ledger WHERE account = ?1
+        AND max(coalesce(inbound_ms, 0), coalesce(send_ms, 0)) < ?2
+        OR account = ?1 AND user IN (SELECT user FROM ledger WHERE account = ?1 AND send_ms IS NULL
+            ORDER BY inbound_ms DESC, user LIMIT -1 OFFSET ?3)";
+    let waited_for = "SELECT peer FROM journal WHERE account = ?1 AND state = 0 AND state <> 1
+        UNION SELECT user FROM outbox WHERE account = ?1";
+    let values = params![account.as_str(), oldest, retention.unanswered_rows];
+    let mut gone = 0;
+    for table in ["context_tokens", "ledger"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE account = ?1 AND user IN ({forgotten}) AND user NOT IN ({waited_for})"
+        );
+        gone += db.execute(&sql, values)?;
+    }
+    // Those that another program has left, of whom nothing was heard since.
+    let sql = "DELETE FROM context_tokens WHERE account = ?1 AND updated_ms < ?2
+               AND user NOT IN (SELECT user FROM ledger WHERE account = ?1)";
+    gone += db.execute(sql, params![account.as_str(), oldest])?;
+    Ok(gone)
 }
 
 fn ledger(db: &Connection, account: &AccountId, user: &str) -> Result<Ledger> {

@@ -56,18 +56,22 @@ const STEPS: &[&str] = &[
     DROP INDEX journal_age;
     CREATE INDEX journal_age ON journal (account, received_ms);
     ",
+    // By an id that a host has lower-cased; and by age, for users of whom nothing needs to be known any more.
+    "
+    CREATE INDEX ledger_folded ON ledger (account, user COLLATE NOCASE);
+    ",
 ];
 
 /// The tables with rows of an account, but for the one that keeps later leases apart from earlier ones.
 pub(super) const TABLES: [&str; 7] =
     ["cursors", "context_tokens", "journal", "ledger", "health", "outbox", "official"];
 
-/// Brings a file to this version's format. Several programs may do so at once: the version is read where nobody else
-/// can change it.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Problem> {
+/// Brings a file to this version's format; tells whether an older version had written it. Several programs may do so at
+/// once: the version is read where nobody else can change it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<bool, Problem> {
     let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     if version(connection)? == newest {
-        return Ok(());
+        return Ok(false);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = version(&transaction)?;
@@ -79,7 +83,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Problem> {
     }
     transaction.pragma_update(None, "user_version", newest)?;
     transaction.commit()?;
-    Ok(())
+    Ok(version > 0 && version < newest)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -96,8 +100,8 @@ mod tests {
         connection.execute_batch(STEPS[0]).unwrap();
         connection.pragma_update(None, "user_version", 1).unwrap();
         connection.execute("INSERT INTO cursors VALUES ('a', 'c1')", []).unwrap();
-        migrate(&mut connection).unwrap();
-        migrate(&mut connection).unwrap();
+        assert!(migrate(&mut connection).unwrap());
+        assert!(!migrate(&mut connection).unwrap());
         let (cursor, updated): (String, i64) = connection
             .query_row("SELECT cursor, updated_ms FROM cursors", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();

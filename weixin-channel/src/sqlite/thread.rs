@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::failure::{self, Problem};
@@ -59,6 +59,8 @@ struct State {
     writes: VecDeque<Box<dyn Job>>,
     /// Writes that nobody waits for and that have not ended.
     unattended: usize,
+    /// Who waits until nothing that was deleted stands in the log any more, and since when.
+    scrubs: Vec<(oneshot::Sender<bool>, Instant)>,
     closed: bool,
 }
 
@@ -117,6 +119,16 @@ impl Database {
         self.queue.ready.notify_one();
     }
 
+    /// Once what was deleted is gone from the database's files, too; false if another program has kept it there for
+    /// seconds.
+    pub(crate) async fn scrub(&self) -> bool {
+        let _held = self.paused_clock.then(hold_clock);
+        let (reply, done) = oneshot::channel();
+        self.queue.lock().scrubs.push((reply, Instant::now()));
+        self.queue.ready.notify_one();
+        done.await.unwrap_or(false)
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         push: impl FnOnce(&mut State, Box<dyn Job>),
@@ -161,7 +173,7 @@ impl Queue {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.reads.is_empty() && self.writes.is_empty() && !self.closed
+        self.reads.is_empty() && self.writes.is_empty() && self.scrubs.is_empty() && !self.closed
     }
 }
 
@@ -193,6 +205,29 @@ impl Owner {
             if self.checkpoints.are_overdue() {
                 self.checkpoints.run(&self.connection);
             }
+            self.scrub();
+        }
+    }
+
+    /// For those who wait for it, behind all that was written before. Another program may be reading: it is tried again.
+    fn scrub(&mut self) {
+        let state = self.queue.lock();
+        if state.scrubs.is_empty() || !state.writes.is_empty() {
+            return;
+        }
+        drop(state);
+        let emptied = self.checkpoints.empty(&self.connection);
+        let mut state = self.queue.lock();
+        let scrubs = std::mem::take(&mut state.scrubs);
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            scrubs.into_iter().partition(|(_, since)| emptied || since.elapsed() >= PATIENCE || state.closed);
+        for (reply, _) in done {
+            // Whoever asked may be gone.
+            let _ = reply.send(emptied);
+        }
+        state.scrubs = waiting;
+        if !state.scrubs.is_empty() && state.reads.is_empty() && state.writes.is_empty() {
+            drop(self.queue.ready.wait_timeout(state, RETRY));
         }
     }
 
@@ -204,7 +239,7 @@ impl Owner {
         }
         let mut state = self.queue.lock();
         loop {
-            if !state.reads.is_empty() || !state.writes.is_empty() {
+            if !state.reads.is_empty() || !state.writes.is_empty() || !state.scrubs.is_empty() {
                 return true;
             }
             if state.closed {
@@ -219,7 +254,7 @@ impl Owner {
             state = guard;
             if timeout.timed_out() {
                 drop(state);
-                self.checkpoints.run(&self.connection);
+                self.checkpoints.run_after_pause(&self.connection);
                 state = self.queue.lock();
             }
         }

@@ -11,6 +11,7 @@ mod attempts;
 mod content_notes;
 mod delivery_notes;
 mod failing_store;
+mod forgotten;
 mod hooked;
 mod inbound;
 mod off_the_runtime;
@@ -20,6 +21,7 @@ mod path_faults;
 mod postgres;
 mod races;
 mod setup;
+mod strangers;
 mod words;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,7 +50,7 @@ pub(crate) struct Lab {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     pub(crate) account: AccountId,
-    start: Instant,
+    pub(crate) start: Instant,
 }
 
 impl Lab {

@@ -1,8 +1,6 @@
 //! The second pass: pieces of the source, all of one size but the last.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -11,7 +9,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead as _, AsyncSeek as _, ReadBuf};
 use tokio::task::JoinHandle;
 
-use super::source::{CHUNK, Kind, Scan, Shared, Source, Stamp, stamp};
+use super::held::Held;
+use super::source::{CHUNK, Kind, Scan, Shared, Source};
 use crate::codec::BLOCK;
 
 /// Plaintext, piece by piece; each has room for the padding.
@@ -26,8 +25,8 @@ impl Feed {
         let left = scan.fingerprint.size;
         match &source.0 {
             Kind::Bytes(bytes) => Self::Bytes { bytes: bytes.clone(), at: 0 },
-            Kind::Path(path) => {
-                Self::File(FileFeed { path: path.clone(), stamp: scan.stamp, left, job: None })
+            Kind::Path(_) | Kind::File(..) => {
+                Self::File(FileFeed { held: scan.held.clone(), at: 0, left, job: None })
             }
             Kind::Reader(shared) => {
                 let pass = {
@@ -72,55 +71,54 @@ fn changed() -> io::Error {
 
 /// A file, read in other threads one piece ahead of what is sent.
 pub(crate) struct FileFeed {
-    path: PathBuf,
-    stamp: Option<Stamp>,
+    held: Option<Held>,
+    /// Where the next piece begins.
+    at: u64,
     /// Bytes whose reading has not yet begun.
     left: u64,
-    job: Option<JoinHandle<ReadAhead>>,
+    job: Option<JoinHandle<io::Result<Vec<u8>>>>,
 }
-
-/// The file, to go on with, and its next piece.
-type ReadAhead = io::Result<(File, Vec<u8>)>;
 
 impl FileFeed {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         if self.job.is_none() {
-            let (path, stamp, length) = (self.path.clone(), self.stamp, self.take_length());
-            let last = self.left == 0;
-            self.job =
-                Some(tokio::task::spawn_blocking(move || read_piece(File::open(path)?, length, last, stamp)));
+            self.read_ahead()?;
         }
         let Some(job) = &mut self.job else { return Poll::Pending };
-        let (file, piece) = ready!(Pin::new(job).poll(cx)).map_err(io::Error::from).flatten()?;
+        let piece = ready!(Pin::new(job).poll(cx)).map_err(io::Error::from).flatten()?;
         self.job = None;
         if self.left > 0 {
-            let (stamp, length) = (self.stamp, self.take_length());
-            let last = self.left == 0;
-            self.job = Some(tokio::task::spawn_blocking(move || read_piece(file, length, last, stamp)));
+            self.read_ahead()?;
         }
         Poll::Ready(Ok(piece))
     }
 
-    fn take_length(&mut self) -> usize {
-        let length = next_length(self.left);
+    fn read_ahead(&mut self) -> io::Result<()> {
+        let held = self.held.clone().ok_or_else(changed)?;
+        let (at, length) = (self.at, next_length(self.left));
+        self.at += length as u64;
         self.left -= length as u64;
-        length
+        let last = self.left == 0;
+        self.job = Some(tokio::task::spawn_blocking(move || read_piece(&held, at, length, last)));
+        Ok(())
     }
 }
 
-fn read_piece(
-    mut file: File,
-    length: usize,
-    last: bool,
-    expected: Option<Stamp>,
-) -> io::Result<(File, Vec<u8>)> {
+fn read_piece(held: &Held, at: u64, length: usize, last: bool) -> io::Result<Vec<u8>> {
     let mut piece = Vec::with_capacity(length + BLOCK);
-    (&mut file).take(length as u64).read_to_end(&mut piece)?;
+    piece.resize(length, 0);
+    let mut filled = 0;
+    while filled < length {
+        match held.read_at(&mut piece[filled..], at + filled as u64)? {
+            0 => return Err(changed()),
+            read => filled += read,
+        }
+    }
     // The digest of the first pass was announced already: a file that has changed since cannot be sent.
-    if piece.len() != length || last && expected.is_some_and(|expected| stamp(&file).ok() != Some(expected)) {
+    if last && !held.is_unchanged() {
         return Err(changed());
     }
-    Ok((file, piece))
+    Ok(piece)
 }
 
 /// A reader, shared with the passes before and after.

@@ -1,11 +1,13 @@
 //! Uploads and downloads as streams, in constant memory.
 
 mod address;
+mod beneath;
 mod body;
 mod cdn;
 mod download;
 mod feed;
 mod fetch;
+mod held;
 mod incoming;
 mod policy;
 mod put;

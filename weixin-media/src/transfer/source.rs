@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeek, AsyncSeekExt as _};
 
+use super::held::{Held, open};
 use crate::codec::{Digest, Fingerprint};
 use crate::error::{Error, ErrorKind};
 
@@ -28,6 +28,7 @@ pub struct Source(pub(crate) Kind);
 pub(crate) enum Kind {
     Bytes(Bytes),
     Path(PathBuf),
+    File(Arc<File>, String),
     Reader(Arc<Mutex<Shared>>),
 }
 
@@ -44,9 +45,43 @@ pub trait SeekableReader: AsyncRead + AsyncSeek + Send + Unpin {}
 impl<T: AsyncRead + AsyncSeek + Send + Unpin> SeekableReader for T {}
 
 impl Source {
-    /// A file, by its path.
+    /// A file, by its path. It is opened once, when the upload begins; what lies there later is not sent.
+    ///
+    /// For a path that somebody else gave, an agent for instance, see [`Source::beneath`].
     pub fn path(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Path(path.into()))
+    }
+
+    /// A file that is open, from its beginning; `name` is what the phone shows.
+    pub fn file(file: File, name: impl Into<String>) -> Self {
+        Self(Kind::File(Arc::new(file), name.into()))
+    }
+
+    /// A file below a folder, by a path that is not trusted, an agent's for instance: relative to the folder, or absolute.
+    ///
+    /// The file is opened here and now, and what is sent is that file, whatever happens to the path meanwhile. Neither
+    /// `..` nor a symbolic link leads out of the folder; one that leads to another place in it is followed. The folder
+    /// itself may be a link: it is trusted. What is no regular file is refused without waiting for it, and so is a file
+    /// with a second name (a hard link), which may belong to another folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the path leads out of the folder; [`ErrorKind::Source`] if there is no such
+    /// file, or none that may be sent.
+    ///
+    /// ```no_run
+    /// # async fn run(media: weixin_media::Media, user: weixin_media::ilink_client::UserId) -> Result<(), weixin_media::Error> {
+    /// use weixin_media::Source;
+    ///
+    /// let report = Source::beneath("workspace", "out/report.pdf").await?;
+    /// media.upload(&user, report).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn beneath(folder: impl Into<PathBuf>, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let (folder, path) = (folder.into(), path.into());
+        tokio::task::spawn_blocking(move || super::beneath::open(&folder, &path))
+            .await
+            .unwrap_or_else(|error| Err(unreadable(error.into())))
     }
 
     /// Bytes in memory.
@@ -59,10 +94,21 @@ impl Source {
         Self(Kind::Reader(Arc::new(Mutex::new(Shared { pass: 0, reader: Some(Box::new(reader)) }))))
     }
 
+    /// The file, of a source that is an open one ([`file`](Self::file), [`beneath`](Self::beneath)): to look at it before
+    /// it is sent. Wherever it is read to, it is sent from its beginning.
+    #[must_use]
+    pub fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Kind::File(file, _) => Some(file),
+            _ => None,
+        }
+    }
+
     /// The last part of the path.
     pub(crate) fn name(&self) -> Option<String> {
         match &self.0 {
             Kind::Path(path) => Some(path.file_name()?.to_string_lossy().into_owned()),
+            Kind::File(_, name) => Some(name.clone()),
             _ => None,
         }
     }
@@ -84,7 +130,12 @@ impl Source {
             Kind::Path(path) => {
                 let path = path.clone();
                 let name = path.display().to_string();
-                let scan = blocking(move |alive| scan_file(&path, &alive)).await;
+                let scan = blocking(move |alive| scan_file(&Arc::new(open(&path)?), &alive)).await;
+                scan.map_err(|error| error.with_detail(format!("{name} cannot be read for the upload")))
+            }
+            Kind::File(file, name) => {
+                let file = file.clone();
+                let scan = blocking(move |alive| scan_file(&file, &alive)).await;
                 scan.map_err(|error| error.with_detail(format!("{name} cannot be read for the upload")))
             }
             Kind::Reader(shared) => scan_reader(shared).await,
@@ -121,6 +172,7 @@ impl fmt::Debug for Kind {
         match self {
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
             Self::Path(path) => path.fmt(f),
+            Self::File(_, name) => write!(f, "the open file {name:?}"),
             Self::Reader(_) => f.write_str("reader"),
         }
     }
@@ -131,22 +183,14 @@ impl fmt::Debug for Kind {
 pub(crate) struct Scan {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) head: Vec<u8>,
-    /// Tells whether a file is still the one that was read.
-    pub(crate) stamp: Option<Stamp>,
+    /// The file that was read, for the second pass: its path may lead to another by then.
+    pub(crate) held: Option<Held>,
 }
-
-/// Size and time of change.
-pub(crate) type Stamp = (u64, Option<SystemTime>);
 
 impl Scan {
-    fn new(digest: Digest, head: Vec<u8>, stamp: Option<Stamp>) -> Self {
-        Self { fingerprint: digest.finish(), head, stamp }
+    fn new(digest: Digest, head: Vec<u8>, opened: Option<Held>) -> Self {
+        Self { fingerprint: digest.finish(), head, held: opened }
     }
-}
-
-pub(crate) fn stamp(file: &File) -> io::Result<Stamp> {
-    let metadata = file.metadata()?;
-    Ok((metadata.len(), metadata.modified().ok()))
 }
 
 pub(crate) fn unreadable(error: io::Error) -> Error {
@@ -166,23 +210,18 @@ async fn blocking<T: Send + 'static>(
         .map_err(unreadable)
 }
 
-fn scan_file(path: &Path, alive: &Weak<()>) -> io::Result<Scan> {
-    let mut file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let stamp = stamp(&file)?;
-    let (mut digest, mut head, mut buffer) = (Digest::default(), Vec::new(), vec![0; CHUNK]);
+fn scan_file(file: &Arc<File>, alive: &Weak<()>) -> io::Result<Scan> {
+    let opened = Held::new(file.clone())?;
+    let (mut digest, mut head, mut buffer, mut at) = (Digest::default(), Vec::new(), vec![0; CHUNK], 0);
     while alive.strong_count() > 0 {
-        let read = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let read = opened.read_at(&mut buffer, at)?;
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
         take(&mut digest, &mut head, &buffer[..read]);
     }
-    Ok(Scan::new(digest, head, Some(stamp)))
+    Ok(Scan::new(digest, head, Some(opened)))
 }
 
 async fn scan_reader(shared: &Arc<Mutex<Shared>>) -> Result<Scan, Error> {

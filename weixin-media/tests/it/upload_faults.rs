@@ -102,6 +102,42 @@ async fn a_file_that_changes_meanwhile_is_not_sent() {
     insta::assert_snapshot!(error, @"FOLDER cannot be read for the upload (not a regular file)");
 }
 
+/// Checked is what is sent: neither pass goes by the path again.
+#[tokio::test]
+async fn a_file_that_is_swapped_for_another_is_sent_as_it_was_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let (path, secret) = (root.join("a.bin"), folder.path().join("secret"));
+    std::fs::write(&secret, noise(900_000).into_iter().rev().collect::<Vec<u8>>()).unwrap();
+    for beneath in [true, false] {
+        let lab = Lab::new().await;
+        std::fs::write(&path, noise(900_000)).unwrap();
+        // The second attempt reads it once more.
+        lab.simulator.fault(Fault::status(500), Endpoint::CdnUpload, 1);
+        let swap = {
+            let (path, secret) = (path.clone(), secret.clone());
+            move || {
+                std::fs::remove_file(&path).unwrap();
+                std::fs::rename(&secret, &path).or_else(|_| std::fs::write(&path, "another")).unwrap();
+            }
+        };
+        let uploaded = if beneath {
+            let source = Source::beneath(&root, "a.bin").await.unwrap();
+            swap();
+            lab.media.upload(DEFAULT_USER, source).await.unwrap()
+        } else {
+            let once = std::sync::Once::new();
+            let upload = lab.media.upload(DEFAULT_USER, &*path);
+            upload.on_progress(move |_| once.call_once(&swap)).await.unwrap()
+        };
+        assert_eq!(uploaded.attempts, 2);
+        lab.bot.send_item(DEFAULT_USER, uploaded.to_item()).await.unwrap();
+        let shown = lab.phone().replies().pop().unwrap().media.unwrap();
+        assert!(shown.bytes == noise(900_000), "other bytes");
+    }
+}
+
 /// On a paused clock: how long it took is exact.
 async fn timed(answers: Vec<Answer>, size: usize) -> (Error, Duration, Vec<String>) {
     let script = Script::new(answers);

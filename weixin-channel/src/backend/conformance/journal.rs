@@ -5,7 +5,9 @@ use std::time::Duration;
 use ilink_client::{ContextToken, Cursor, UserId};
 
 use super::{HOUR, Lab, dispatched, entry, failed};
-use crate::backend::{Backend, Content, Counts, Health, Ledger, NewEntry, Retention, SendRecord, Settlement};
+use crate::backend::{
+    Backend, Content, Counts, Health, Ledger, NewEntry, Reserve, Retention, SendRecord, Settlement,
+};
 
 pub(super) async fn messages_and_cursor<B: Backend>(lab: Lab<B>) {
     let cursor = async || lab.backend.cursor(&lab.a).await.expect("cursor");
@@ -195,6 +197,57 @@ pub(super) async fn prune<B: Backend>(lab: Lab<B>) {
         1,
         "a pruned key is new again"
     );
+}
+
+/// Strangers who are not let in grow no table without bound.
+pub(super) async fn prune_users<B: Backend>(lab: Lab<B>) {
+    let mut retention = Retention::default();
+    (retention.users, retention.unanswered_rows) = (HOUR * 48, 2);
+    let heard = async |user: &str, ago: u32| {
+        lab.hear_from(user, lab.now - HOUR * ago).await;
+        let pending = lab.backend.pending(&lab.a, 0, 100).await.expect("pending");
+        let of_user = pending.iter().filter(|entry| entry.peer.as_str() == user);
+        let acks: Vec<_> = of_user.map(|entry| Settlement::Acked(entry.id)).collect();
+        lab.settle(&acks).await.expect("done");
+    };
+    for (user, ago) in [("stranger-1", 5), ("stranger-2", 4), ("stranger-3", 3), ("stranger-4", 2)] {
+        heard(user, ago).await;
+    }
+    heard("answered", 6).await;
+    lab.backend.reserve(&lab.a, None, &Reserve::new("answered"), lab.now - HOUR * 6).await.expect("reserve");
+    heard("of-long-ago", 49).await;
+    lab.backend
+        .reserve(&lab.a, None, &Reserve::new("of-long-ago"), lab.now - HOUR * 49)
+        .await
+        .expect("reserve");
+    // Its message is not handled yet.
+    lab.hear_from("waits", lab.now - HOUR * 50).await;
+    let gone = lab.backend.prune(&lab.a, &retention, lab.now).await.expect("prune");
+    assert_eq!(
+        gone, 6,
+        "token and ledger of two strangers, and of who neither wrote nor was written to for long"
+    );
+    let known = async |user: &str| {
+        let context = lab.backend.send_context(&lab.a, user).await.expect("context");
+        assert_eq!(
+            context.recipient.is_some(),
+            context.ledger.last_inbound.is_some(),
+            "{user}: both or none"
+        );
+        context.recipient.is_some()
+    };
+    for (user, is_known) in [
+        ("stranger-1", false),
+        ("stranger-2", false),
+        ("stranger-3", true),
+        ("stranger-4", true),
+        ("answered", true),
+        ("of-long-ago", false),
+        ("waits", true),
+    ] {
+        assert_eq!(known(user).await, is_known, "{user}");
+    }
+    assert_eq!(lab.backend.prune(&lab.a, &retention, lab.now).await.expect("prune"), 0);
 }
 
 pub(super) async fn forget<B: Backend>(lab: Lab<B>) {

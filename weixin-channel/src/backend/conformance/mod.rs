@@ -55,8 +55,10 @@ pub async fn check<B: Backend>(new: impl AsyncFn() -> B) {
     journal::dead_letters(lab().await).await;
     journal::pages_and_counts(lab().await).await;
     journal::prune(lab().await).await;
+    journal::prune_users(lab().await).await;
     journal::forget(lab().await).await;
     outbound::context_tokens(lab().await).await;
+    outbound::users_that_differ_in_case(lab().await).await;
     outbound::ledger(lab().await).await;
     outbound::reserve(lab().await).await;
     outbound::reserving_at_once(lab().await).await;

@@ -17,21 +17,52 @@ pub(super) async fn context_tokens<B: Backend>(lab: Lab<B>) {
         found.map(|found| (found.user.as_str().to_owned(), found.token.as_str().to_owned()))
     };
     let pair = |user: &str, token: &str| Some((user.to_owned(), token.to_owned()));
-    lab.ingest("c1", &[with("1", "O9@im.wechat", "t1")]).await;
+    lab.ingest("c1", &[with("1", "O9aB@im.wechat", "t1")]).await;
     assert_eq!(
-        token("o9@IM.wechat").await,
-        pair("O9@im.wechat", "t1"),
-        "case is folded, the answer is as spelled"
+        token("o9ab@im.wechat").await,
+        pair("O9aB@im.wechat", "t1"),
+        "an id that was lower-cased finds the only user who fits, the answer is as spelled"
     );
-    lab.ingest("c2", &[with("1", "O9@im.wechat", "t2")]).await;
+    for other in ["O9AB@im.wechat", "o9ab@IM.wechat", "o9aB@im.wechat"] {
+        assert_eq!(token(other).await, None, "an id with upper case in it was not lower-cased: {other}");
+    }
+    lab.ingest("c2", &[with("1", "O9aB@im.wechat", "t2")]).await;
     assert_eq!(
-        token("O9@im.wechat").await,
-        pair("O9@im.wechat", "t2"),
+        token("O9aB@im.wechat").await,
+        pair("O9aB@im.wechat", "t2"),
         "a repeated message may bring a newer one"
     );
-    lab.ingest("c3", &[with("2", "o9@im.wechat", "t3")]).await;
-    assert_eq!(token("O9@im.wechat").await, pair("O9@im.wechat", "t2"), "the exact spelling comes first");
+    lab.ingest("c3", &[with("2", "o9Ab@im.wechat", "t3")]).await;
+    assert_eq!(token("O9aB@im.wechat").await, pair("O9aB@im.wechat", "t2"), "each has their own");
+    assert_eq!(token("o9Ab@im.wechat").await, pair("o9Ab@im.wechat", "t3"), "each has their own");
+    assert_eq!(token("o9ab@im.wechat").await, None, "of two who fit, none is meant");
     assert_eq!(token("nobody").await, None);
+}
+
+/// A reply never goes to another user, whatever theirs is called.
+pub(super) async fn users_that_differ_in_case<B: Backend>(lab: Lab<B>) {
+    let with_token = |key: &str, peer: &str| NewEntry {
+        context_token: Some(ContextToken::from(format!("token of {peer}"))),
+        ..entry(key, peer)
+    };
+    lab.ingest("c1", &[with_token("1", "o9ABC"), entry("2", "o9abc")]).await;
+    let context = async |user: &str| lab.backend.send_context(&lab.a, user).await.expect("context");
+    let found = context("o9abc").await;
+    assert_eq!(found.recipient, None, "they have written, and brought no token");
+    assert_eq!(found.ledger.last_inbound, Some(lab.now), "their own ledger");
+    let reserved = lab.backend.reserve(&lab.a, None, &Reserve::new("o9abc"), lab.now).await.expect("reserve");
+    assert!(!reserved.granted && reserved.context.recipient.is_none());
+    assert_eq!(lab.sends_of(&UserId::from("o9ABC")).await, 0, "nothing was taken out of another's budget");
+    lab.ingest("c2", &[with_token("3", "o9abc")]).await;
+    for user in ["o9abc", "o9ABC"] {
+        let recipient = context(user).await.recipient.expect("a user");
+        assert_eq!((recipient.user.as_str(), recipient.token.as_str()), (user, &*format!("token of {user}")));
+    }
+    // A send to somebody who never wrote makes them no user.
+    let wanted = Reserve { unknown_user: true, ..Reserve::new("x9yz") };
+    assert!(lab.backend.reserve(&lab.a, None, &wanted, lab.now).await.expect("reserve").granted);
+    lab.ingest("c3", &[with_token("4", "X9yZ")]).await;
+    assert_eq!(context("x9yz").await.recipient.expect("the only one").user.as_str(), "X9yZ");
 }
 
 pub(super) async fn ledger<B: Backend>(lab: Lab<B>) {
@@ -85,7 +116,7 @@ pub(super) async fn reserve<B: Backend>(lab: Lab<B>) {
     assert!(!unknown.granted && unknown.context.recipient.is_none(), "nobody sends to whom nobody knows");
     lab.hear_from("U@im.wechat", lab.now - HOUR).await;
     let user = UserId::from("U@im.wechat");
-    let wanted = Reserve { sends: 2, bytes: 30, max_sends: Some(3), ..Reserve::new("u@IM.wechat") };
+    let wanted = Reserve { sends: 2, bytes: 30, max_sends: Some(3), ..Reserve::new("u@im.wechat") };
     let first = ask(&wanted).await;
     assert!(first.granted);
     let recipient = first.context.recipient.expect("the user");

@@ -114,6 +114,8 @@ struct Work {
     write_acks_at: Option<Instant>,
     /// What the journal has.
     cursor: Cursor,
+    /// Nothing waits at the server any more from before it was asked: what comes now was written now.
+    caught_up: bool,
     /// Counts what has come, for messages that say nothing of themselves.
     arrivals: u64,
 }
@@ -136,6 +138,7 @@ impl Work {
             write_acks_at: None,
             cursor: Cursor::default(),
             arrivals: 0,
+            caught_up: false,
         }
     }
 

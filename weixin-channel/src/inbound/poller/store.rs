@@ -15,6 +15,12 @@ use crate::inbound::identity::journal_entry;
 /// A message from the future by this much says that our clock is slow, and not only a little off.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 
+/// After so long without an answer, messages of before may wait at the server.
+const ABSENCE: Duration = Duration::from_secs(120);
+
+/// What is older was not written when it says so: the server keeps nothing that long.
+const OLDEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// A batch that could not be written yet, and when it is tried again.
 pub(super) struct Unstored {
     pub(super) cursor: Cursor,
@@ -42,6 +48,10 @@ impl Poller {
     pub(super) fn ingest(&self, batch: UpdateBatch, work: &mut Work) {
         let now = self.now();
         let behind = batch.messages.iter().filter_map(|update| written_ahead(update, now)).max();
+        let last_poll = self.status.get().last_poll;
+        if last_poll.is_none_or(|last| now.duration_since(last).is_ok_and(|since| since > ABSENCE)) {
+            work.caught_up = false;
+        }
         self.status.update(|status| {
             status.last_poll = Some(now);
             if !batch.messages.is_empty() {
@@ -51,7 +61,7 @@ impl Poller {
         });
         let bot_id = &self.bot.credentials().bot_id;
         let arrivals = &mut work.arrivals;
-        let entries: Vec<NewEntry> = batch
+        let mut entries: Vec<NewEntry> = batch
             .messages
             .iter()
             .filter_map(|update| {
@@ -60,6 +70,10 @@ impl Poller {
                 journal_entry(update, bot_id, arrival)
             })
             .collect();
+        work.caught_up |= entries.is_empty() || entries.iter().any(|entry| is_recent(entry, now));
+        for entry in &mut entries {
+            entry.written = entry.written.filter(|written| !work.caught_up && is_plausible(*written, now));
+        }
         if entries.is_empty() && batch.cursor == work.cursor {
             // Nothing has come: the journal has it all.
             return;
@@ -122,6 +136,17 @@ impl Poller {
         }
         Ok(())
     }
+}
+
+/// Written just now.
+fn is_recent(entry: &NewEntry, now: SystemTime) -> bool {
+    let age = entry.written.and_then(|written| now.duration_since(written).ok());
+    age.is_some_and(|age| age < CLOCK_TOLERANCE)
+}
+
+/// Seconds that were taken for milliseconds are not, nor is what is still to come.
+fn is_plausible(written: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(written).is_ok_and(|age| age < OLDEST)
 }
 
 /// By how much a message is from the future, if it is by more than clocks differ.

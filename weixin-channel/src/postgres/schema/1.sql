@@ -45,6 +45,7 @@ CREATE TABLE weixin_outbox (
     client_id text NOT NULL, item text NOT NULL, run text, created_ms bigint NOT NULL, expires_ms bigint NOT NULL,
     UNIQUE (account, client_id)
 );
+CREATE INDEX weixin_ledger_folded ON weixin_ledger (account, lower(user_id COLLATE "C"));
 CREATE INDEX weixin_outbox_user ON weixin_outbox (account, user_id, id);
 CREATE INDEX weixin_outbox_order ON weixin_outbox (account, id);
 
@@ -169,7 +170,8 @@ BEGIN
             UPDATE weixin_journal j SET state = 3, attempts = greatest(j.attempts, tries[n])
                 WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
         ELSIF what[n] = 1 THEN
-            UPDATE weixin_journal j SET state = 1, raw = '' WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
+            UPDATE weixin_journal j SET state = 1, raw = '', peer = '', reason = NULL
+                WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3);
         ELSIF what[n] = 4 THEN
             UPDATE weixin_journal j SET attempts = tries[n] - 1
                 WHERE j.account = a AND j.id = ids[n] AND j.state IN (0, 3) AND j.attempts = tries[n];
@@ -182,9 +184,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION weixin_prune(
-    a text, done_ms bigint, done_rows bigint, dead_ms bigint, dead_rows bigint
+    a text, done_ms bigint, done_rows bigint, dead_ms bigint, dead_rows bigint, users_ms bigint, unanswered_rows bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE gone bigint := 0; n bigint;
+DECLARE gone bigint := 0; n bigint; forgotten text[];
 BEGIN
     DELETE FROM weixin_journal j WHERE j.account = a AND j.state = 1 AND j.received_ms < done_ms;
     GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
@@ -197,6 +199,23 @@ BEGIN
     DELETE FROM weixin_journal j WHERE j.account = a AND j.state = 2 AND j.id <= (
         SELECT o.id FROM weixin_journal o WHERE o.account = a AND o.state = 2
         ORDER BY o.id DESC LIMIT 1 OFFSET dead_rows);
+    GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
+    -- Users of long ago, and of those to whom nothing was ever sent all but the last who wrote.
+    SELECT array_agg(f.user_id) INTO forgotten FROM (
+        SELECT l.user_id FROM weixin_ledger l WHERE l.account = a
+            AND greatest(coalesce(l.inbound_ms, 0), coalesce(l.send_ms, 0)) < users_ms
+        UNION
+        (SELECT l.user_id FROM weixin_ledger l WHERE l.account = a AND l.send_ms IS NULL
+            ORDER BY l.inbound_ms DESC, l.user_id OFFSET unanswered_rows)
+        EXCEPT SELECT j.peer FROM weixin_journal j WHERE j.account = a AND j.state IN (0, 3)
+        EXCEPT SELECT o.user_id FROM weixin_outbox o WHERE o.account = a
+    ) AS f;
+    DELETE FROM weixin_tokens t WHERE t.account = a AND t.user_id = ANY (forgotten);
+    GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
+    DELETE FROM weixin_ledger l WHERE l.account = a AND l.user_id = ANY (forgotten);
+    GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
+    DELETE FROM weixin_tokens t WHERE t.account = a AND t.updated_ms < users_ms
+        AND NOT EXISTS (SELECT 1 FROM weixin_ledger l WHERE l.account = a AND l.user_id = t.user_id);
     GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
     RETURN gone;
 END $$;
@@ -215,17 +234,26 @@ BEGIN
     DELETE FROM weixin_outbox o WHERE o.account = a;
 END $$;
 
+-- How a user is spelled on the wire: as given; but for an id that was lower-cased on its way, and is nobody's own, like
+-- the only one who has written and fits.
+CREATE FUNCTION weixin_spelled(a text, u text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(CASE WHEN u = lower(u COLLATE "C") THEN (
+        SELECT min(k.user_id) FROM (
+            SELECT t.user_id FROM weixin_tokens t WHERE t.account = a AND lower(t.user_id COLLATE "C") = u
+            UNION
+            SELECT l.user_id FROM weixin_ledger l
+            WHERE l.account = a AND lower(l.user_id COLLATE "C") = u AND l.inbound_ms IS NOT NULL
+        ) AS k HAVING count(*) = 1) END, u);
+$$;
+
 CREATE FUNCTION weixin_send_context(a text, u text) RETURNS TABLE (
     user_id text, token text, inbound_ms bigint, sends bigint, send_ms bigint, bytes bigint, ids_seen boolean,
     suppressed_ms bigint
 ) LANGUAGE sql STABLE AS $$
     SELECT t.user_id, t.token, l.inbound_ms, l.sends, l.send_ms, l.bytes, h.ids_seen, h.suppressed_ms
-    FROM (SELECT 1) AS one
-    LEFT JOIN LATERAL (
-        SELECT k.user_id, k.token FROM weixin_tokens k
-        WHERE k.account = a AND lower(k.user_id COLLATE "C") = lower(u COLLATE "C")
-        ORDER BY k.user_id = u DESC, k.updated_ms DESC LIMIT 1) AS t ON true
-    LEFT JOIN weixin_ledger l ON l.account = a AND l.user_id = coalesce(t.user_id, u)
+    FROM weixin_spelled(a, u) AS s (user_id)
+    LEFT JOIN weixin_tokens t ON t.account = a AND t.user_id = s.user_id
+    LEFT JOIN weixin_ledger l ON l.account = a AND l.user_id = s.user_id
     LEFT JOIN weixin_health h ON h.account = a;
 $$;
 
