@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -67,6 +68,9 @@ pub struct UpdatesPolicy {
     pub stale_retries: Vec<Duration>,
     /// The pause between later polls, which find out whether the session has come back by itself.
     pub stale_probe: Duration,
+    /// A server's `Retry-After` is honoured up to this; 5 min. Whoever stands between could otherwise make a bot deaf for
+    /// as long as they like.
+    pub max_retry_after: Duration,
 }
 
 impl Default for UpdatesPolicy {
@@ -82,6 +86,7 @@ impl Default for UpdatesPolicy {
             max_quick_delay: Duration::from_secs(10),
             stale_retries: seconds(&[5, 15, 60]),
             stale_probe: Duration::from_secs(15 * 60),
+            max_retry_after: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -171,6 +176,8 @@ pub struct Updates {
     stale: usize,
     deaf: u32,
     quick: u32,
+    /// What the last batch began with.
+    begins_with: Option<u64>,
     /// The last poll came at once after one that broke at once.
     repeated: bool,
 }
@@ -197,6 +204,7 @@ impl Updates {
             stale: 0,
             deaf: 0,
             quick: 0,
+            begins_with: None,
             repeated: false,
         }
         .with_start_length()
@@ -284,8 +292,10 @@ impl Updates {
             self.events.push_back(UpdatesEvent::State(LinkState::Online));
         }
         self.hold = batch.next_poll.or(self.hold);
-        self.quick =
-            if batch.messages.is_empty() && elapsed < self.policy.quick { self.quick + 1 } else { 0 };
+        let repeats = std::mem::replace(&mut self.begins_with, beginning(&batch)) == self.begins_with;
+        // Nothing new: an empty answer, or one that brings again what was there.
+        let says_nothing = repeats || batch.messages.is_empty();
+        self.quick = if says_nothing && elapsed < self.policy.quick { self.quick + 1 } else { 0 };
         if self.quick >= 3 {
             let base = self.policy.max_quick_delay / 16;
             self.wait(backoff(base, self.policy.max_quick_delay, self.quick - 2, self.bot.client().random()));
@@ -348,12 +358,20 @@ impl Updates {
         }
         let random = self.bot.client().random();
         let delay = backoff(self.policy.base_delay, self.policy.max_delay, self.failures, random)
-            .max(error.retry_after().unwrap_or_default());
+            .max(error.retry_after().unwrap_or_default().min(self.policy.max_retry_after));
         let error = Arc::new(error);
         let state = LinkState::Backoff { error, failures: self.failures, delay };
         self.events.push_back(UpdatesEvent::State(state));
         self.wait(delay);
     }
+}
+
+/// By what a batch is known again, without keeping it.
+fn beginning(batch: &UpdateBatch) -> Option<u64> {
+    let first = batch.messages.first()?;
+    let mut hasher = DefaultHasher::new();
+    (batch.messages.len(), first.raw().as_str()).hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 impl Stream for Updates {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ilink_client::{LinkState, Updates, UpdatesEvent};
+use ilink_client::{LinkState, Updates, UpdatesEvent, UpdatesPolicy};
 use tokio::time::{Instant, timeout};
 
 use crate::script::{Play, Script};
@@ -143,4 +143,48 @@ async fn a_kept_connection_that_had_just_ended_is_no_failure_once() {
     let script = Script::new(plays.into_iter().chain([answer_after(35, EMPTY)]));
     let mut updates = script.bot().updates("");
     insta::assert_snapshot!(events(&mut updates, 6).await.join("\n"));
+}
+
+/// Whoever answers for the server could say any number.
+#[tokio::test(start_paused = true)]
+async fn a_long_retry_after_makes_nobody_deaf() {
+    for seconds in ["86400".to_owned(), u64::MAX.to_string()] {
+        let busy = Play::AnswerWith(429, "retry-after", Box::leak(seconds.into_boxed_str()), String::new());
+        let script = Script::new([busy, Play::ok(EMPTY)]);
+        let mut updates = script.bot().updates("");
+        let UpdatesEvent::State(LinkState::Backoff { delay, .. }) = updates.next().await else {
+            panic!("a poll was refused")
+        };
+        assert_eq!(delay, UpdatesPolicy::default().max_retry_after);
+        assert!(matches!(updates.next().await, UpdatesEvent::State(LinkState::Online)));
+    }
+}
+
+/// A server that hangs on to a batch must not be asked a thousand times a second.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_repeats_at_once_is_slowed_down() {
+    let batch = |cursor: &str| {
+        Play::ok(format!(r#"{{"ret":0,"msgs":[{{"message_id":5}}],"get_updates_buf":"{cursor}"}}"#))
+    };
+    let same: [fn(usize) -> String; 2] = [|_| "c".to_owned(), |n| format!("c{n}")];
+    for cursor in same {
+        let script = Script::new((0..12).map(|n| batch(&cursor(n))));
+        let mut updates = script.bot().updates("");
+        let begun = Instant::now();
+        for _ in 0..=12 {
+            updates.next().await;
+        }
+        assert!(begun.elapsed() > Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+    // New messages come as fast as they are written.
+    let plays = (0..12).map(|n| {
+        Play::ok(format!(r#"{{"ret":0,"msgs":[{{"message_id":{}}}],"get_updates_buf":"c{n}"}}"#, n + 1))
+    });
+    let script = Script::new(plays);
+    let mut updates = script.bot().updates("");
+    let begun = Instant::now();
+    for _ in 0..=12 {
+        updates.next().await;
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }

@@ -165,6 +165,14 @@ fn cases() -> Vec<Case> {
             right(),
             same((0..100).fold(Answer::new(200), |answer, _| answer.bytes(b"1").pause(20))),
         ),
+        case(
+            "offers less than it has sent",
+            right(),
+            vec![
+                Answer::new(200).bytes(&cipher[..512]).broken(ConnectionReset),
+                Answer::whole(&cipher[..100]),
+            ],
+        ),
         case("nobody there", right(), vec![]),
     ]
 }
