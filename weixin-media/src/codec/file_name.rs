@@ -26,14 +26,19 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 pub fn safe_file_name(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = without_invisible(base).chars().map(visible).collect();
-    // Leading dots hide a file; trailing dots and spaces vanish on Windows.
-    let clean = clean.trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    // Leading dots hide a file; trailing dots and spaces vanish on Windows; a name of spaces is seen by nobody.
+    let clean = trimmed(&clean);
     if clean.is_empty() {
         return NAMELESS.to_owned();
     }
     // A program that is given `-rf` takes it for an option.
-    let name = if is_device(clean) || clean.starts_with('-') { format!("_{clean}") } else { clean.to_owned() };
+    let name =
+        if is_device(clean) || clean.starts_with('-') { format!("_{clean}") } else { clean.to_owned() };
     shortened(name)
+}
+
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|char: char| char == '.' || char.is_whitespace())
 }
 
 fn visible(char: char) -> char {
@@ -64,8 +69,10 @@ fn is_joiner(char: char) -> bool {
 fn is_invisible(char: char) -> bool {
     char.is_control()
         || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 /// Windows takes `COM¹` for the device `COM1`, too.
@@ -89,7 +96,7 @@ fn shortened(name: String) -> String {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{extension}", name[..end].trim_end_matches(['.', ' ']))
+    format!("{}{extension}", name[..end].trim_end_matches(|char: char| char == '.' || char.is_whitespace()))
 }
 
 #[cfg(test)]
@@ -122,6 +129,9 @@ mod tests {
             " spaced  name .txt",
             "gpj\u{61c}.exe",
             "a\u{180e}b\u{e0041}.txt",
+            "a\u{3164}b\u{115f}\u{2800}.txt",
+            "\u{3000}\u{a0}\u{3164}",
+            "❤\u{fe0f}.png",
             "-rf",
             "--help.txt",
             "COM¹",
