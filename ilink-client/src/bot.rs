@@ -12,7 +12,7 @@ use crate::client::{Call, Client, header_value, to_json};
 use crate::decode::Answer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::hosts::parse_base_url;
+use crate::hosts::{parse_base_url, shown_text};
 use crate::id::{BotId, Cursor, TypingTicket, UserId};
 use crate::request::{GetConfig, GetUpdates, GetUploadUrl, NotifyStart, NotifyStop, SendMessage, SendTyping};
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ use crate::wire::{MediaType, MessageItem};
 /// assert!(!format!("{credentials:?}").contains(":0123"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Credentials {
     /// The bot.
@@ -63,6 +63,17 @@ impl Credentials {
     pub fn user_id(mut self, user: impl Into<UserId>) -> Self {
         self.user_id = Some(user.into());
         self
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("bot_id", &self.bot_id)
+            .field("token", &self.token)
+            .field("base_url", &self.base_url.as_deref().map(shown_text))
+            .field("user_id", &self.user_id)
+            .finish()
     }
 }
 
@@ -194,7 +205,7 @@ impl Bot {
     }
 
     /// A call whose answer is read as a whole.
-    pub(crate) async fn ask<T: for<'de> Deserialize<'de>>(
+    pub(crate) async fn ask<T: for<'de> Deserialize<'de> + Send + 'static>(
         &self,
         endpoint: &Endpoint,
         body: &impl Serialize,

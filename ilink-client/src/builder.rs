@@ -11,7 +11,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::agent::{BotAgent, ClientVersion};
 use crate::client::{Client, Clock, DEFAULT_BASE_URL, Inner, header_value};
 use crate::error::Error;
-use crate::hosts::{HostPolicy, parse_base_url};
+use crate::hosts::{HostPolicy, parse_base_url, shown_text};
 use crate::retry::{Random, RetryPolicy};
 use crate::transport::{BoxFuture, BuiltInTransport, Transport, TransportSettings};
 use crate::wire::request::BaseInfo;
@@ -187,6 +187,7 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("base_url", &self.base_url).finish_non_exhaustive()
+        let base_url = self.base_url.as_deref().map(shown_text);
+        f.debug_struct("ClientBuilder").field("base_url", &base_url).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -20,7 +20,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::hosts::HostPolicy;
 use crate::login::{Login, LoginBuilder, LoginSession};
-use crate::retry::{Random, RetryPolicy};
+use crate::printable::Printable;
+use crate::retry::{Random, RetryPolicy, retry_after};
 use crate::secret::Secret;
 use crate::transport::{Body, Transport};
 use crate::wire::request::BaseInfo;
@@ -30,8 +31,8 @@ use crate::wire::request::BaseInfo;
 /// [protocol §1]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#1-hosts
 pub const DEFAULT_BASE_URL: &str = "https://ilinkai.weixin.qq.com";
 
-/// An answer larger than this is refused rather than held in memory: a batch is some kilobytes.
-const MAX_ANSWER: usize = 32 << 20;
+/// Larger answers are decoded beside the runtime: up to here it takes a few milliseconds.
+const DECODED_HERE: usize = 1 << 20;
 
 /// Talks to the iLink Bot API. Clone it freely: clones share connections and settings.
 ///
@@ -145,8 +146,11 @@ impl Client {
     pub(crate) async fn call<T>(
         &self,
         call: Call<'_>,
-        decode: impl Fn(StatusCode, &Bytes) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        decode: impl Fn(StatusCode, &Bytes) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+    {
         let policy = call.retry.unwrap_or(&self.inner.retry);
         let deadline = Instant::now() + policy.deadline.max(call.timeout());
         let span = tracing::debug_span!("ilink", endpoint = call.endpoint.name, host = call.base.host_str());
@@ -155,9 +159,11 @@ impl Client {
             loop {
                 let until = deadline.min(Instant::now() + call.timeout());
                 let result = match timeout_at(until, self.attempt(&call)).await {
-                    Ok(answer) => answer.and_then(|(status, retry_after, body)| {
-                        decode(status, &body).map_err(|error| error.with_retry_after(retry_after))
-                    }),
+                    Ok(Ok((status, retry_after, body))) => {
+                        let decoded = decoded(decode.clone(), status, body).await;
+                        decoded.map_err(|error| error.with_retry_after(retry_after))
+                    }
+                    Ok(Err(error)) => Err(error),
                     Err(_) => Err(Error::new(
                         ErrorKind::Timeout,
                         format!(
@@ -178,7 +184,8 @@ impl Client {
                 };
                 let delay =
                     error.retry_after().unwrap_or_default().max(policy.delay(attempt, &self.inner.random));
-                let fits = delay <= policy.max_delay && Instant::now() + delay < deadline;
+                let in_time = Instant::now().checked_add(delay).is_some_and(|then| then < deadline);
+                let fits = delay <= policy.max_delay && in_time;
                 if !again || attempt >= policy.max_attempts || !fits {
                     tracing::debug!(%error, "failed");
                     return Err(error);
@@ -201,8 +208,8 @@ impl Client {
         if let Some(error) = redirected(&answer) {
             return Err(error);
         }
-        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
-        Ok((status, retry_after, read_body(answer, host).await?))
+        let (status, retry_after) = (answer.status(), retry_after(answer.headers(), self.now()));
+        Ok((status, retry_after, read_body(answer, host, call.endpoint.max_answer).await?))
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<Body>, Error> {
@@ -272,26 +279,47 @@ pub(crate) fn to_json(body: &impl Serialize) -> Result<Bytes, Error> {
         .map_err(|error| Error::invalid("the request is no JSON").with_source(error))
 }
 
-async fn read_body(answer: Response<Body>, host: &str) -> Result<Bytes, Error> {
+/// Decodes an answer: here, or beside the runtime if it is so large that others would have to wait.
+async fn decoded<T: Send + 'static>(
+    decode: impl Fn(StatusCode, &Bytes) -> Result<T, Error> + Send + 'static,
+    status: StatusCode,
+    body: Bytes,
+) -> Result<T, Error> {
+    if body.len() <= DECODED_HERE {
+        return decode(status, &body);
+    }
+    tokio::task::spawn_blocking(move || decode(status, &body)).await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Body, "the answer was not read to its end: try again").with_source(error))
+    })
+}
+
+async fn read_body(answer: Response<Body>, host: &str, max: usize) -> Result<Bytes, Error> {
     let mut body = answer.into_body();
     let mut first = Bytes::new();
-    let mut rest = Vec::new();
+    let mut whole = Vec::new();
     while let Some(chunk) = body.chunk().await.map_err(|error| error.into_error(host))? {
-        if first.len() + rest.len() + chunk.len() > MAX_ANSWER {
-            let limit = MAX_ANSWER >> 20;
-            return Err(Error::new(
-                ErrorKind::Body,
-                format!("the answer is larger than {limit} MiB: refused"),
-            ));
+        if first.len().max(whole.len()) + chunk.len() > max {
+            let detail = format!(
+                "the answer of {} is larger than {} KiB, which no right one is: refused, and not read to its end",
+                Printable::new(host),
+                max >> 10
+            );
+            return Err(Error::new(ErrorKind::TooLarge, detail));
         }
         // Nearly every answer is one chunk, which is not copied.
-        if first.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = chunk;
-        } else {
-            rest.extend_from_slice(&chunk);
+            continue;
         }
+        if whole.is_empty() {
+            let announced =
+                http_body::Body::size_hint(&body).upper().and_then(|left| usize::try_from(left).ok());
+            whole.reserve((first.len() + chunk.len()).saturating_add(announced.unwrap_or(0)).min(max));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&chunk);
     }
-    Ok(if rest.is_empty() { first } else { [&first[..], &rest].concat().into() })
+    Ok(if whole.is_empty() { first } else { whole.into() })
 }
 
 /// The API has no redirects: something in between has answered, and the token is not sent where it points
@@ -300,18 +328,13 @@ fn redirected(answer: &Response<Body>) -> Option<Error> {
     let status = answer.status();
     let location = answer.headers().get(LOCATION).filter(|_| status.is_redirection())?;
     let target = location.to_str().ok().and_then(|location| Url::parse(location).ok());
-    let host = target.as_ref().and_then(Url::host_str).unwrap_or("another page");
+    let host = Printable::new(target.as_ref().and_then(Url::host_str).unwrap_or("another page"));
     let detail = format!(
         "HTTP {}: led to {host}, which is not followed: if this is a public network, open a web page and log in to it; \
          else check the base URL and the proxy",
         status.as_u16()
     );
     Some(Error::new(ErrorKind::Status, detail).with_status(status.as_u16()))
-}
-
-/// `Retry-After` in seconds; the form with a date is not in use here.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 pub(crate) fn header_value(what: &str, text: &str) -> Result<HeaderValue, Error> {

@@ -67,10 +67,37 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_
 }
 
 /// The same JSON, made well-formed where only a character or a number is not, and with each key once; `None` if it
-/// cannot be saved.
+/// cannot be saved, or holds more than is worth it.
 pub(crate) fn repair(text: &str) -> Option<String> {
+    if !holds_at_most(text, MAX_VALUES) {
+        return None;
+    }
     let value: serde_json::Value = serde_json::from_str(&sanitize(text)).ok()?;
     serde_json::to_string(&value).ok()
+}
+
+/// The most values (objects, lists, strings, numbers …) that an answer may hold: one can take a hundred times the memory
+/// of its text, as `{"":0}` does in a list. About 20,000 texts, or 8,000 pictures.
+pub(crate) const MAX_VALUES: usize = 400_000;
+
+/// True if a JSON text holds no more than so many values. What stands between braces and commas is counted, whether it
+/// is well-formed or not.
+pub(crate) fn holds_at_most(text: &str, max: usize) -> bool {
+    // The shortest values have a character and a comma.
+    if text.len() <= max {
+        return true;
+    }
+    let (mut values, mut quoted, mut escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' | b',' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    values <= max
 }
 
 fn status_error(status: StatusCode, text: &str) -> Error {
@@ -136,6 +163,13 @@ mod tests {
         for body in ["{\"ret\":-14}", "{\"errcode\":-14}", "{\"ret\":0,\"errcode\":\"-14\"}"] {
             assert!(answer(body).unwrap_err().is_stale_session(), "{body}");
         }
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        assert!(holds_at_most(r#"{"a":[1,2,{"b":",,,,[[[{{{\",,,"}]}"#, 5));
+        assert!(!holds_at_most(r#"{"a":[1,2,{"b":0}],"c":[[],[]]}"#, 5));
+        assert!(!holds_at_most("[[[[[[[[", 7) && holds_at_most("[[[[[[[[", 8));
     }
 
     #[test]

@@ -26,11 +26,19 @@ pub struct Endpoint {
     ///
     /// [field note 11]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-11
     pub idempotent: bool,
+    /// A larger answer, in bytes, is refused before it is read to its end: [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge).
+    pub max_answer: usize,
 }
+
+/// Most answers are some hundred bytes; a login code may come as a picture.
+const SMALL: usize = 256 << 10;
+
+/// A batch is some kilobytes, unless much has been written while nobody polled.
+const BATCH: usize = 32 << 20;
 
 const fn post(name: &'static str, path: &'static str, seconds: u64, idempotent: bool) -> Endpoint {
     let timeout = Duration::from_secs(seconds);
-    Endpoint { name, method: Method::POST, path, auth: true, timeout, idempotent }
+    Endpoint { name, method: Method::POST, path, auth: true, timeout, idempotent, max_answer: SMALL }
 }
 
 /// Asks for a login code.
@@ -41,6 +49,7 @@ pub static GET_BOT_QRCODE: Endpoint = Endpoint {
     auth: false,
     timeout: Duration::from_secs(15),
     idempotent: true,
+    max_answer: SMALL,
 };
 
 /// Asks where a login stands; the server holds the answer back until something happens.
@@ -51,10 +60,19 @@ pub static GET_QRCODE_STATUS: Endpoint = Endpoint {
     auth: false,
     timeout: Duration::from_secs(35),
     idempotent: false,
+    max_answer: SMALL,
 };
 
 /// Asks for new messages; a long poll, which [`Updates`](crate::Updates) repeats.
-pub static GET_UPDATES: Endpoint = post("getupdates", "ilink/bot/getupdates", 35, false);
+pub static GET_UPDATES: Endpoint = Endpoint {
+    name: "getupdates",
+    method: Method::POST,
+    path: "ilink/bot/getupdates",
+    auth: true,
+    timeout: Duration::from_secs(35),
+    idempotent: false,
+    max_answer: BATCH,
+};
 
 /// Sends one message of one item.
 pub static SEND_MESSAGE: Endpoint = post("sendmessage", "ilink/bot/sendmessage", 15, true);

@@ -8,14 +8,21 @@ use std::time::Duration;
 
 pub use self::kind::{ErrorKind, RetryClass};
 use crate::endpoint::SEND_MESSAGE;
+use crate::printable::Printable;
 use crate::transport::cause::ConnectCause;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// How much of an `errmsg` is kept, in characters.
+const MAX_ERRMSG: usize = 1000;
+
+/// The longest sentence, in characters. Ours are far shorter, and what they quote is shortened by itself.
+const MAX_SENTENCE: usize = 1500;
+
 /// Why a call failed.
 ///
 /// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a token, a URL query or
-/// the text of a message.
+/// the text of a message; what the server said is escaped and shortened there ([`Printable`]).
 ///
 /// Errors have one shape in all crates of this family (`ilink-client`, `weixin-media`, `weixin-channel`):
 ///
@@ -82,11 +89,7 @@ impl Error {
     }
 
     pub(crate) fn api(ret: Option<i64>, errcode: Option<i64>, errmsg: Option<String>) -> Self {
-        let mut error = Self::new(ErrorKind::Api, "");
-        error.0.ret = ret;
-        error.0.errcode = errcode;
-        error.0.errmsg = errmsg;
-        error
+        Self::new(ErrorKind::Api, "").with_envelope(ret, errcode, errmsg)
     }
 
     /// What the server said in the body of a failed HTTP status.
@@ -98,7 +101,10 @@ impl Error {
     ) -> Self {
         self.0.ret = ret;
         self.0.errcode = errcode;
-        self.0.errmsg = errmsg;
+        self.0.errmsg = errmsg.map(|text| match text.char_indices().nth(MAX_ERRMSG) {
+            Some((end, _)) => text[..end].to_owned(),
+            None => text,
+        });
         self
     }
 
@@ -164,7 +170,7 @@ impl Error {
         self.0.errcode
     }
 
-    /// The answer's `errmsg`, as the server wrote it.
+    /// The answer's `errmsg`, as the server wrote it, up to 1,000 characters: show it through [`Printable`].
     #[must_use]
     pub fn errmsg(&self) -> Option<&str> {
         self.0.errmsg.as_deref()
@@ -176,7 +182,8 @@ impl Error {
         self.0.attempts
     }
 
-    /// How long the server asked to wait (`Retry-After`).
+    /// How long the server asked to wait (`Retry-After`, as seconds or as a date); a year at most. Whoever stands between
+    /// can ask for anything: decide yourself how much of it to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -207,9 +214,11 @@ impl Error {
                 Some(408 | 500..) => RetryClass::Idempotent,
                 _ => RetryClass::Never,
             },
-            ErrorKind::InvalidInput | ErrorKind::HostNotAllowed | ErrorKind::Login | ErrorKind::Api => {
-                RetryClass::Never
-            }
+            ErrorKind::InvalidInput
+            | ErrorKind::HostNotAllowed
+            | ErrorKind::Login
+            | ErrorKind::TooLarge
+            | ErrorKind::Api => RetryClass::Never,
         }
     }
 
@@ -294,7 +303,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
+        // Whatever has got into the sentence.
+        Printable::new(Sentence(self)).max_chars(MAX_SENTENCE).fmt(f)
+    }
+}
+
+struct Sentence<'a>(&'a Error);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0.0;
         if let Some(endpoint) = inner.endpoint {
             write!(f, "{endpoint}: ")?;
         }
@@ -308,14 +326,17 @@ impl fmt::Display for Error {
             };
             write!(f, "{code}")?;
             if let Some(errmsg) = inner.errmsg.as_deref().filter(|text| !text.is_empty()) {
-                write!(f, " ({errmsg})")?;
+                write!(f, " ({})", Printable::new(errmsg))?;
             }
-            write!(f, ": {}", self.advice())?;
+            write!(f, ": {}", self.0.advice())?;
         } else {
             f.write_str(&inner.detail)?;
-            if let Some(root) = self.source().filter(|_| !inner.silent_source).map(root_cause) {
-                write!(f, " ({root})")?;
+            if let Some(root) = self.0.source().filter(|_| !inner.silent_source).map(root_cause) {
+                write!(f, " ({})", Printable::new(root))?;
             }
+        }
+        if let Some(asked) = inner.retry_after {
+            write!(f, " [the server asks to wait {} s]", asked.as_secs())?;
         }
         if inner.attempts > 1 {
             write!(f, " [after {} attempts]", inner.attempts)?;
@@ -333,10 +354,11 @@ impl fmt::Debug for Error {
             .field("status", &inner.status)
             .field("ret", &inner.ret)
             .field("errcode", &inner.errcode)
-            .field("errmsg", &inner.errmsg)
+            .field("errmsg", &inner.errmsg.as_deref().map(Printable::new))
             .field("attempts", &inner.attempts)
-            .field("detail", &inner.detail)
-            .field("source", &inner.source)
+            .field("retry_after", &inner.retry_after)
+            .field("detail", &Printable::new(&inner.detail).max_chars(MAX_SENTENCE))
+            .field("source", &format_args!("{}", Printable::new(format_args!("{:?}", inner.source))))
             .finish()
     }
 }
@@ -348,11 +370,11 @@ impl StdError for Error {
 }
 
 /// The last error of a chain: `Connection refused` says more than `error sending request`.
-fn root_cause(mut error: &(dyn StdError + 'static)) -> String {
+fn root_cause<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    error
 }
 
 #[cfg(test)]

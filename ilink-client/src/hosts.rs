@@ -3,6 +3,7 @@
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
+use crate::printable::Printable;
 
 /// The hosts that a client talks to.
 ///
@@ -122,10 +123,14 @@ impl HostPolicy {
 /// A base URL as the user wrote it.
 pub(crate) fn parse_base_url(text: &str) -> Result<Url, Error> {
     let example = "it has to look like https://ilinkai.weixin.qq.com";
+    let named = || shown_text(text);
     let mut url = Url::parse(text.trim())
-        .map_err(|error| Error::invalid(format!("base URL {text:?} is no URL ({error}): {example}")))?;
+        .map_err(|error| Error::invalid(format!("base URL {} is no URL ({error}): {example}", named())))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(Error::invalid(format!("base URL {text:?} is neither http nor https: {example}")));
+        return Err(Error::invalid(format!("base URL {} is neither http nor https: {example}", named())));
+    }
+    if url.host_str().is_some_and(|host| host.len() > MAX_HOST) {
+        return Err(Error::invalid(format!("base URL {}: no host name is that long: {example}", named())));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::invalid(format!(
@@ -141,10 +146,26 @@ pub(crate) fn parse_base_url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
+/// The longest host name that DNS knows.
+pub(crate) const MAX_HOST: usize = 253;
+
 /// Scheme, host, port and path: what of a URL may be logged.
 pub(crate) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    let shown = format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
+    Printable::new(shown).to_string()
+}
+
+/// The same of a text that should be a URL. If it is none, nobody knows where in it a password is; those that have no `@`
+/// have none, and are shown up to their query.
+pub(crate) fn shown_text(text: &str) -> String {
+    match Url::parse(text.trim()) {
+        Ok(url) if url.has_host() => shown(&url).trim_end_matches('/').to_owned(),
+        _ if text.contains('@') => {
+            format!("({} characters, which may hold a password)", text.chars().count())
+        }
+        _ => format!("{:?}", Printable::new(text.split(['?', '#']).next().unwrap_or_default())),
+    }
 }
 
 /// True for `localhost`, 127.0.0.0/8 and `[::1]`.
@@ -163,6 +184,7 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
 }
 
 fn refuse(host: &str, why: &str) -> Error {
+    let host = Printable::new(host);
     Error::new(ErrorKind::HostNotAllowed, format!("host {host:?} refused: {why}"))
 }
 
@@ -206,7 +228,27 @@ mod tests {
     fn a_base_url_that_is_none_says_what_it_should_be() {
         let error = |text| parse_base_url(text).unwrap_err().to_string();
         insta::assert_snapshot!(error("ilinkai"), @r#"base URL "ilinkai" is no URL (relative URL without a base): it has to look like https://ilinkai.weixin.qq.com"#);
-        insta::assert_snapshot!(error("ftp://x"), @r#"base URL "ftp://x" is neither http nor https: it has to look like https://ilinkai.weixin.qq.com"#);
+        insta::assert_snapshot!(error("ftp://x"), @"base URL ftp://x is neither http nor https: it has to look like https://ilinkai.weixin.qq.com");
+    }
+
+    #[test]
+    fn no_password_or_query_is_shown_of_what_should_be_a_url() {
+        for text in [
+            "https://user:CANARY@host.example/path?CANARY",
+            "https://user:CAN?ARY@host.example",
+            "https//user:CANARY@host.example",
+            "user:CANARY@host.example",
+            "ftp://user:CANARY@host.example",
+            "mailto:CANARY@host.example",
+            "CANARY@",
+            "host.example/?token=CANARY",
+            "https://host.example:99999/#CANARY",
+            "b0f5860fdecb@im.bot:CANARY",
+        ] {
+            let error = parse_base_url(text).unwrap_err().to_string();
+            assert!(!error.contains("CANARY") && !error.contains("ARY@"), "{error}");
+            assert!(!shown_text(text).contains("CANARY"), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::Printable;
+
 macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident, $debug:expr) => {
         $(#[$doc])*
@@ -83,16 +85,20 @@ macro_rules! string_id {
 
 macro_rules! display {
     ($($name:ident),*) => {$(
+        /// For people, so [`Printable`]: use `as_str` for everything else.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                fmt::Display::fmt(&Printable::new(&*self.0).max_chars(MAX_SHOWN), f)
             }
         }
     )*};
 }
 
+/// Real ones have up to some 60 characters.
+const MAX_SHOWN: usize = 128;
+
 fn shown(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    fmt::Debug::fmt(text, f)
+    fmt::Debug::fmt(&Printable::new(text).max_chars(MAX_SHOWN), f)
 }
 
 fn hidden(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

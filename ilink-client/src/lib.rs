@@ -12,6 +12,7 @@ mod error;
 mod hosts;
 mod id;
 mod login;
+mod printable;
 #[cfg(feature = "qr")]
 mod qr;
 mod request;
@@ -30,6 +31,7 @@ pub use error::{Error, ErrorKind, RetryClass};
 pub use hosts::HostPolicy;
 pub use id::{BotId, ClientId, ContextToken, Cursor, MessageId, QrHandle, RunId, TypingTicket, UserId};
 pub use login::{Login, LoginBuilder, LoginCode, LoginEvent, LoginInput, LoginPolicy, LoginSession};
+pub use printable::Printable;
 pub use request::{
     GetConfig, GetUpdates, GetUploadUrl, NotifyStart, NotifyStop, RawJson, Received, SendMessage, SendTyping,
     Sent, Update, UpdateBatch, UploadTarget,

@@ -1,7 +1,9 @@
 //! Retrying as data: a policy one can read, and delays that a seed makes repeatable.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use http::header::{HeaderMap, RETRY_AFTER};
 
 /// How often, how long and how far apart a request is repeated.
 ///
@@ -23,7 +25,7 @@ pub struct RetryPolicy {
     pub max_attempts: u32,
     /// The first delay, before jitter; doubled each time.
     pub base_delay: Duration,
-    /// No delay is longer than this; a longer `Retry-After` ends the retrying.
+    /// No delay is longer than this; a longer `Retry-After` ends the retrying, and the error tells it.
     pub max_delay: Duration,
     /// All attempts and delays together, the last body included.
     pub deadline: Duration,
@@ -52,6 +54,22 @@ impl RetryPolicy {
     pub(crate) fn delay(&self, failures: u32, random: &Random) -> Duration {
         backoff(self.base_delay, self.max_delay, failures, random)
     }
+}
+
+/// What is told of a `Retry-After` at most: longer is as good as never, and times are added to it.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What `Retry-After` asks for: a number of seconds, or a date, which is held against `now`. What is neither, or lies in
+/// the past, asks for nothing.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let asked = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What does not fit into a number is longer than anything that does.
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?
+    };
+    Some(asked.min(LONGEST_RETRY_AFTER))
 }
 
 /// `base · 2^(failures-1)`, at most `max`, between half and the whole of it.
@@ -87,6 +105,34 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retry_after_is_a_number_a_date_or_nothing() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_651_200); // 2026-11-26 00:00 UTC
+        let asked = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now).map(|asked| asked.as_secs())
+        };
+        let year = 365 * 24 * 3600;
+        for (text, seconds) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("86400", Some(86_400)),
+            ("18446744073709551615", Some(year)),
+            ("99999999999999999999999999", Some(year)),
+            ("Thu, 26 Nov 2026 00:01:00 GMT", Some(60)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(year)),
+            ("Thu, 26 Nov 2020 00:01:00 GMT", None),
+            ("-5", None),
+            ("+5", None),
+            ("1.5", None),
+            ("1e9", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(asked(text), seconds, "{text:?}");
+        }
+    }
 
     #[test]
     fn delays_double_up_to_the_cap_and_a_seed_repeats_them() {

@@ -28,7 +28,7 @@ async function play(stage) {
   const { bot } = await stage.login();
   console.log("Logged in; the gateway is starting.");
   await stage.startGateway(bot);
-  console.log(`\nThe phone: ${sim.url}/phone?user=${encodeURIComponent(OWNER)}`);
+  console.log(`\nThe phone: ${sim.url}/phone?user=${encodeURIComponent(OWNER)}#token=${sim.token}`);
   console.log(`It has scanned the bot's code: write to it.${DEMO_MODEL_URL ? "" : " The model is a stub that repeats what you write."}`);
   console.log("Ctrl-C ends everything.");
   const { code, signal } = await host.gateway.exited;

@@ -13,7 +13,9 @@ const WAIT_MS = 120_000;
 export async function startSimulator(binary, network = []) {
   const program = new Program("ilink-sim", binary, ["--addr", "127.0.0.1:0", "--exit-on-stdin-eof", ...network]);
   const line = await program.waitForLine(/listening on http/, { ms: 20_000 });
-  return new Simulator(program, line.match(/listening on (\S+)/)[1].replace(/\/$/, ""));
+  const [, url, token] = line.match(/listening on (\S+?)\/?\s.*#token=(\S+)/) ?? [];
+  if (!token) throw new Error(`ilink-sim printed no link with a token: ${line}`);
+  return new Simulator(program, url, token);
 }
 
 /** Message ids are above 2^53: as numbers they would be other ones. */
@@ -22,15 +24,16 @@ function keepIds(_, value, { source } = {}) {
 }
 
 class Simulator {
-  constructor(program, url) {
+  constructor(program, url, token) {
     this.program = program;
     this.url = url;
+    this.token = token;
   }
 
   async admin(path, { method = "GET", body } = {}) {
     const response = await fetch(`${this.url}/_sim/${path}`, {
       method,
-      headers: body === undefined ? {} : { "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const answer = JSON.parse(await response.text(), keepIds);

@@ -94,7 +94,7 @@ async fn log_in(channel: &Channel, simulator: &Simulator, auto: bool) -> Result<
                 println!(
                     "{}\nScan this code, or open the phone in a browser:\n  {}\n",
                     code.to_terminal()?,
-                    code.url
+                    simulator.phone_url()
                 );
                 if auto {
                     let phone = simulator.phone(USER);

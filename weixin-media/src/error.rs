@@ -3,12 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use ilink_client::{RetryClass, TransportError};
+use ilink_client::{Printable, RetryClass, TransportError};
 use url::Url;
 
 /// Why media could not be moved.
 ///
-/// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a key, a URL query or content.
+/// `Display` is one sentence that says what to do. Neither `Display` nor `Debug` shows a key, a URL query or content; what
+/// others said is escaped and shortened there ([`Printable`]).
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -225,20 +226,33 @@ fn root_cause(mut error: &(dyn StdError + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    Printable::new(error).to_string()
 }
+
+/// The longest sentence, in characters. Ours are far shorter.
+const MAX_SENTENCE: usize = 1500;
+
+struct Sentence<'a>(&'a Error);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.detail)?;
-        if let Some(source) = self.source().filter(|_| !self.0.said) {
+        // Whatever has got into the sentence.
+        Printable::new(Sentence(self)).max_chars(MAX_SENTENCE).fmt(f)
+    }
+}
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0.0;
+        f.write_str(&inner.detail)?;
+        if let Some(source) = self.0.source().filter(|_| !inner.said) {
             let root = root_cause(source);
-            if !self.0.detail.ends_with(&root) {
+            if !inner.detail.ends_with(&root) {
                 write!(f, " ({root})")?;
             }
         }
-        if self.0.attempts > 1 {
-            write!(f, " [after {} attempts]", self.0.attempts)?;
+        if inner.attempts > 1 {
+            write!(f, " [after {} attempts]", inner.attempts)?;
         }
         Ok(())
     }
@@ -250,8 +264,8 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("status", &self.0.status)
             .field("attempts", &self.0.attempts)
-            .field("detail", &self.0.detail)
-            .field("source", &self.0.source)
+            .field("detail", &Printable::new(&self.0.detail).max_chars(MAX_SENTENCE))
+            .field("source", &format_args!("{}", Printable::new(format_args!("{:?}", self.0.source))))
             .finish()
     }
 }
@@ -262,8 +276,8 @@ impl StdError for Error {
     }
 }
 
-/// Scheme, host and port: what of a URL may be shown.
+/// Host and port: what of a URL may be shown.
 pub(crate) fn host(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or_default())
+    format!("{}{port}", Printable::new(url.host_str().unwrap_or_default()))
 }

@@ -23,6 +23,9 @@ pub enum ErrorKind {
     Status,
     /// An HTTP success whose body is not the JSON object it has to be.
     Body,
+    /// The answer is larger than is taken: in bytes ([`Endpoint::max_answer`](crate::endpoint::Endpoint::max_answer)), in
+    /// messages or in what they hold ([`GetUpdates`](crate::GetUpdates)). Nothing of it was used.
+    TooLarge,
     /// The server answered with `ret` or `errcode` other than 0.
     Api,
     /// A login ended without success: nobody scanned, or all codes expired.
@@ -59,6 +62,7 @@ impl ErrorKind {
             Self::Interrupted => "interrupted",
             Self::Status => "http-status",
             Self::Body => "bad-answer",
+            Self::TooLarge => "too-large",
             Self::Api => "rejected",
             Self::Login => "login-failed",
         }

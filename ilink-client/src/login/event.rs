@@ -19,6 +19,8 @@ pub struct LoginPolicy {
     pub max_codes: u32,
     /// The pause between an answer and the next poll.
     pub pause: Duration,
+    /// A server's `Retry-After` is honoured up to this: somebody waits in front of the code.
+    pub max_retry_after: Duration,
 }
 
 impl Default for LoginPolicy {
@@ -28,6 +30,7 @@ impl Default for LoginPolicy {
             code_lifetime: Duration::from_secs(290),
             max_codes: 3,
             pause: Duration::from_secs(1),
+            max_retry_after: Duration::from_secs(30),
         }
     }
 }

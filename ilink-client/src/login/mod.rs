@@ -4,6 +4,7 @@ mod builder;
 mod confirmed;
 mod event;
 mod input;
+mod link;
 mod session;
 
 use std::fmt;
@@ -21,7 +22,8 @@ use crate::bot::{Credentials, read_answer};
 use crate::client::{Call, Client, to_json};
 use crate::endpoint::{GET_BOT_QRCODE, GET_QRCODE_STATUS};
 use crate::error::{Error, ErrorKind};
-use crate::hosts::{is_loopback, parse_base_url};
+use crate::hosts::{MAX_HOST, is_loopback, parse_base_url};
+use crate::printable::Printable;
 use crate::retry::RetryPolicy;
 use crate::transport::BoxFuture;
 use crate::wire::LoginStatus;
@@ -212,8 +214,8 @@ impl Login {
                 .at(GET_BOT_QRCODE.name, 1)
         };
         let handle = answer.qrcode.filter(|q| !q.is_empty()).ok_or_else(|| missing("qrcode"))?;
-        let url = answer.qrcode_img_content.filter(|url| !url.is_empty());
-        let url = url.ok_or_else(|| missing("qrcode_img_content"))?;
+        let url = answer.qrcode_img_content.as_deref().and_then(link::usable);
+        let url = url.ok_or_else(|| missing("usable qrcode_img_content"))?;
         let number = self.session.code.as_ref().map_or(0, |code| code.number) + 1;
         let code = LoginCode { url, number };
         let session = &mut self.session;
@@ -271,7 +273,10 @@ impl Login {
             Err(error) => {
                 // A time-out, an HTTP error or a gateway's 524 counts as "wait"; digits are sent again.
                 if !error.is_timeout() {
-                    tracing::debug!(%error, "the login is asked for again");
+                    let asked = error.retry_after().unwrap_or_default();
+                    let delay = self.policy.pause.max(asked.min(self.policy.max_retry_after));
+                    tracing::debug!(%error, ?delay, "the login is asked for again");
+                    self.step = Step::Waiting(Box::pin(sleep(delay)));
                     self.last_error = Some(error);
                 }
                 self.input.give_back(sent);
@@ -322,9 +327,10 @@ impl Login {
 
     fn redirect(&mut self, host: Option<&str>) -> Result<LoginEvent, Error> {
         let host = host.unwrap_or_default().trim();
-        let refused =
-            |why: &str| Error::new(ErrorKind::HostNotAllowed, format!("redirected to {host:?}: {why}"));
-        if host.is_empty() || host.contains(['/', '?', '#', '@', '\\']) {
+        let refused = |why: &str| {
+            Error::new(ErrorKind::HostNotAllowed, format!("redirected to {:?}: {why}", Printable::new(host)))
+        };
+        if host.is_empty() || host.len() > MAX_HOST || host.contains(['/', '?', '#', '@', '\\']) {
             return Err(refused("that is no host name; start the login again later"));
         }
         let mut url = Url::parse(&format!("https://{host}/"))

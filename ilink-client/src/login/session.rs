@@ -1,9 +1,12 @@
 //! A login as data.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::{LoginCode, LoginEvent};
 use crate::bot::Credentials;
+use crate::hosts::shown_text;
 use crate::id::QrHandle;
 use crate::secret::Secret;
 
@@ -20,7 +23,7 @@ use crate::secret::Secret;
 /// let login = client.resume_login(session);
 /// # Ok::<(), ilink_client::Error>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct LoginSession {
     pub(super) tokens: Vec<Secret>,
     pub(super) base_url: String,
@@ -34,6 +37,18 @@ pub struct LoginSession {
     /// The bot stays at the client's base URL.
     #[serde(default)]
     pub(super) stays: bool,
+}
+
+impl fmt::Debug for LoginSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginSession")
+            .field("base_url", &shown_text(&self.base_url))
+            .field("tokens", &self.tokens.len())
+            .field("code", &self.code)
+            .field("scanned", &self.scanned)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

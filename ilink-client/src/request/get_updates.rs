@@ -11,13 +11,18 @@ use super::into_future;
 use crate::bot::Bot;
 use crate::decode::{self, Answer};
 use crate::endpoint::GET_UPDATES;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::Cursor;
+use crate::printable::Few;
 use crate::retry::RetryPolicy;
 use crate::wire::{WeixinMessage, request, response};
 
 /// Asks once for new messages; the server holds the answer back until there are some. No answer in time is an
 /// empty batch with the same cursor ([protocol §5]).
+///
+/// An answer that would take far more memory than it has bytes is refused as a whole: more than 20,000 messages, or 400,000
+/// values in all, or 32 MiB. The error is [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge); nothing is acknowledged, so that the server still has all
+/// of it. A single message of more than 1 MiB or 4,096 values comes as [`Update::Unknown`], with its JSON and not decoded.
 ///
 /// [protocol §5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/protocol.md#5-flows
 #[derive(Debug)]
@@ -29,7 +34,7 @@ pub struct GetUpdates<'a> {
 }
 
 /// What one poll brought.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct UpdateBatch {
     /// The messages, in the server's order.
@@ -41,6 +46,13 @@ pub struct UpdateBatch {
     /// True if no answer came in time.
     pub timed_out: bool,
 }
+
+/// More messages than this in one answer are refused.
+const MAX_MESSAGES: usize = 20_000;
+
+/// A larger message is not decoded, in bytes and in values; real ones have some kilobytes and some dozen values.
+const MAX_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE_VALUES: usize = 4096;
 
 /// One message of a batch. Each is decoded by itself, so an odd one does not cost the others.
 ///
@@ -57,8 +69,19 @@ pub struct UpdateBatch {
 pub enum Update {
     /// A message that could be read, as far as it could.
     Message(Box<Received>),
-    /// Something that is not a message; only its raw JSON is known.
+    /// Something that is not a message, or too large a one; only its raw JSON is known.
     Unknown(RawJson),
+}
+
+impl fmt::Debug for UpdateBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateBatch")
+            .field("messages", &Few(&self.messages))
+            .field("cursor", &self.cursor)
+            .field("next_poll", &self.next_poll)
+            .field("timed_out", &self.timed_out)
+            .finish()
+    }
 }
 
 impl Update {
@@ -87,6 +110,10 @@ impl Update {
     }
 
     fn decode(raw: RawJson) -> Self {
+        let json = raw.as_str();
+        if json.len() > MAX_MESSAGE || !decode::holds_at_most(json, MAX_MESSAGE_VALUES) {
+            return Self::Unknown(raw);
+        }
         // An object whose fields are all absent says nothing that the raw JSON does not say better.
         match decode::read::<WeixinMessage>(raw.as_str()) {
             Ok(message) if raw.as_str().starts_with('{') => {
@@ -144,8 +171,9 @@ impl<'a> GetUpdates<'a> {
         let mut call = self.bot.call(&GET_UPDATES, &body)?;
         call.timeout = self.timeout;
         call.retry = Some(&once);
-        let answer =
-            self.bot.client().call(call, |status, body| decode_batch(status, body, &self.cursor)).await;
+        let cursor = self.cursor.clone();
+        let decode = move |status, body: &Bytes| decode_batch(status, body, &cursor);
+        let answer = self.bot.client().call(call, decode).await;
         match answer {
             Err(error) if error.is_timeout() => {
                 Ok(UpdateBatch { cursor: self.cursor, timed_out: true, ..UpdateBatch::default() })
@@ -157,11 +185,16 @@ impl<'a> GetUpdates<'a> {
 
 into_future!(GetUpdates => UpdateBatch);
 
-/// Reads the answer to a poll; also what the fuzzer calls.
-pub(crate) fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) -> Result<UpdateBatch, Error> {
-    if let (true, Some(batch)) = (status.is_success(), regular_batch(body, cursor)) {
-        return Ok(batch);
+/// Reads the answer to a poll.
+fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) -> Result<UpdateBatch, Error> {
+    let text = decode::clean(body);
+    if !decode::holds_at_most(&text, decode::MAX_VALUES) {
+        return Err(too_much(format_args!("over {} values in {} KiB", decode::MAX_VALUES, body.len() >> 10)));
     }
+    if let (true, Some(batch)) = (status.is_success(), regular_batch(body, &text, cursor)) {
+        return batch;
+    }
+    drop(text);
     let answer = Answer::check(status, body)?;
     let text = answer.text();
     // Repeated keys and the like: the repaired text is read in place of the body.
@@ -173,39 +206,52 @@ pub(crate) fn decode_batch(status: StatusCode, body: &Bytes, cursor: &Cursor) ->
             decode_repaired(&repaired)?
         }
     };
-    let messages = updates.msgs.map(elements).unwrap_or_default().into_iter();
-    let messages = messages.map(|json| Update::decode(RawJson(share(body, json)))).collect();
-    Ok(batch(messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor))
+    let messages = updates.msgs.map(elements).unwrap_or_default();
+    batch(body, messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor)
 }
 
 /// The fast way, for an answer that is as it should be; half of the time goes into passes over the text.
-fn regular_batch(body: &Bytes, cursor: &Cursor) -> Option<UpdateBatch> {
-    let text = decode::clean(body);
+fn regular_batch(body: &Bytes, text: &str, cursor: &Cursor) -> Option<Result<UpdateBatch, Error>> {
     let updates: response::RegularUpdates<'_> =
-        serde_json::from_str(&text).ok().filter(|_| text.starts_with('{'))?;
+        serde_json::from_str(text).ok().filter(|_| text.starts_with('{'))?;
     if updates.ret.is_some_and(|ret| ret != 0) || updates.errcode.is_some_and(|code| code != 0) {
         return None;
     }
-    let messages = updates.msgs.unwrap_or_default().into_iter();
-    let messages = messages.map(|json| Update::decode(RawJson(share(body, json.get())))).collect();
-    Some(batch(messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor))
+    let messages = updates.msgs.unwrap_or_default().into_iter().map(RawValue::get).collect();
+    Some(batch(body, messages, updates.get_updates_buf, updates.longpolling_timeout_ms, cursor))
 }
 
-fn batch(messages: Vec<Update>, new: Option<Cursor>, hold_ms: Option<u64>, old: &Cursor) -> UpdateBatch {
-    UpdateBatch {
+fn batch(
+    body: &Bytes,
+    messages: Vec<&str>,
+    new: Option<Cursor>,
+    hold_ms: Option<u64>,
+    old: &Cursor,
+) -> Result<UpdateBatch, Error> {
+    if messages.len() > MAX_MESSAGES {
+        return Err(too_much(format_args!("{} messages, and {MAX_MESSAGES} are taken", messages.len())));
+    }
+    let messages = messages.into_iter().map(|json| Update::decode(RawJson(share(body, json)))).collect();
+    Ok(UpdateBatch {
         messages,
         cursor: new.filter(|new| !new.is_empty()).unwrap_or_else(|| old.clone()),
         next_poll: hold_ms.map(Duration::from_millis),
         timed_out: false,
-    }
+    })
+}
+
+/// Nothing of it is acknowledged: the server still has it, and sends it again.
+fn too_much(what: std::fmt::Arguments<'_>) -> Error {
+    let detail = format!(
+        "the answer to a poll holds {what}: no server is known to send that much at once, so it is refused and not \
+         acknowledged; it is asked for again, and if this stays so, look at what answers in the server's place"
+    );
+    Error::new(ErrorKind::TooLarge, detail)
 }
 
 fn decode_repaired(text: &str) -> Result<response::Updates<'_>, Error> {
     serde_json::from_str(text).map_err(|_| {
-        Error::new(
-            crate::error::ErrorKind::Body,
-            "the answer to a poll cannot be read: it is asked for again",
-        )
+        Error::new(ErrorKind::Body, "the answer to a poll cannot be read: it is asked for again")
     })
 }
 

@@ -16,7 +16,7 @@ pub struct GetUploadUrl<'a> {
     bot: &'a Bot,
     to: UserId,
     kind: MediaType,
-    file_key: String,
+    file_key: Secret,
     key: Secret,
     plain: (u64, String),
     encrypted_size: u64,
@@ -50,7 +50,7 @@ impl<'a> GetUploadUrl<'a> {
             bot,
             to,
             kind,
-            file_key: String::new(),
+            file_key: Secret::new(""),
             key: Secret::new(""),
             plain: (0, String::new()),
             encrypted_size: 0,
@@ -71,7 +71,7 @@ impl<'a> GetUploadUrl<'a> {
     }
 
     /// The file key (16 random bytes as hex) and the AES key (16 bytes as hex).
-    pub fn key(mut self, file_key: impl Into<String>, aes_key_hex: impl Into<Secret>) -> Self {
+    pub fn key(mut self, file_key: impl Into<Secret>, aes_key_hex: impl Into<Secret>) -> Self {
         self.file_key = file_key.into();
         self.key = aes_key_hex.into();
         self
@@ -85,12 +85,12 @@ impl<'a> GetUploadUrl<'a> {
 
     async fn send(self) -> Result<UploadTarget, Error> {
         let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if !hex(&self.file_key) || !hex(self.key.expose()) || !hex(&self.plain.1) {
+        if !hex(self.file_key.expose()) || !hex(self.key.expose()) || !hex(&self.plain.1) {
             return Err(Error::invalid("file key, AES key and MD5 have to be 32 hex characters each"));
         }
         let thumbnail = self.thumbnail.as_ref();
         let body = request::GetUploadUrl {
-            filekey: &self.file_key,
+            filekey: self.file_key.expose(),
             media_type: self.kind,
             to_user_id: &self.to,
             rawsize: self.plain.0,

@@ -321,7 +321,7 @@ fn cause_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError
 /// `DnsName("a.example")` is what rustls makes of a name.
 #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
 fn plain_name(name: &str) -> String {
-    name.split('"').nth(1).unwrap_or(name).to_owned()
+    crate::printable::Printable::new(name.split('"').nth(1).unwrap_or(name)).to_string()
 }
 
 /// `2027-01-31 12:00 UTC`

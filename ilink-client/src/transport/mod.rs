@@ -13,6 +13,7 @@ pub(crate) use self::built_in::{BuiltInTransport, TransportSettings};
 pub use self::cause::ConnectCause;
 use self::cause::{Facts, Failure};
 use crate::error::{BoxError, Error, ErrorKind, RetryClass};
+use crate::printable::Printable;
 
 mod addresses;
 mod body;
@@ -43,7 +44,6 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Why a [`Transport`] brought no answer.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct TransportError {
     /// True if nothing can have reached the server: DNS, TCP, TLS or proxy.
@@ -98,6 +98,7 @@ impl TransportError {
     /// The same as an error of this crate, whose text says what to do.
     #[must_use]
     pub fn into_error(self, host: &str) -> Error {
+        let host = &*Printable::new(host).to_string();
         if let Some(failure) = self.failure {
             let error =
                 Error::new(ErrorKind::Connect, failure.explain(host)).with_connect_cause(failure.cause);
@@ -143,7 +144,18 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        Printable::new(&self.source).fmt(f)
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("is_connect", &self.is_connect)
+            .field("is_timeout", &self.is_timeout)
+            .field("connect_cause", &self.connect_cause())
+            .field("source", &format_args!("{}", Printable::new(format_args!("{:?}", self.source))))
+            .finish_non_exhaustive()
     }
 }
 

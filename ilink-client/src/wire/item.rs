@@ -10,6 +10,7 @@ use super::media::{CdnMedia, ImageItem, VideoItem, VoiceItem};
 use super::open_enum::{open_int_enum, open_word_enum};
 use super::{Extra, size};
 use crate::id::MessageId;
+use crate::printable::Printable;
 
 open_int_enum! {
     /// Which of its fields an item uses.
@@ -236,7 +237,7 @@ impl fmt::Debug for FileItem {
         f.debug_struct("FileItem")
             .field("media", &self.media)
             .field("file_name", &size(self.file_name.as_ref()))
-            .field("len", &self.len)
+            .field("len", &self.len.as_ref().map(Printable::new))
             .finish_non_exhaustive()
     }
 }
@@ -244,7 +245,7 @@ impl fmt::Debug for FileItem {
 /// An agent's tool starts.
 #[serde_as]
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ToolCallStartItem {
     /// The tool's name.
@@ -258,10 +259,19 @@ pub struct ToolCallStartItem {
     pub extra: Extra,
 }
 
+impl fmt::Debug for ToolCallStartItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCallStartItem")
+            .field("tool_name", &self.tool_name.as_ref().map(Printable::new))
+            .field("tool_call_id", &self.tool_call_id.as_ref().map(Printable::new))
+            .finish_non_exhaustive()
+    }
+}
+
 /// An agent's tool has ended.
 #[serde_as]
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ToolCallResultItem {
     /// The tool's name.
@@ -276,6 +286,16 @@ pub struct ToolCallResultItem {
     /// Everything else.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl fmt::Debug for ToolCallResultItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCallResultItem")
+            .field("tool_name", &self.tool_name.as_ref().map(Printable::new))
+            .field("tool_call_id", &self.tool_call_id.as_ref().map(Printable::new))
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The message that another one quotes.
@@ -305,7 +325,8 @@ impl fmt::Debug for RefMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RefMessage")
             .field("svr_id", &self.svr_id)
-            .field("message_item", &self.message_item)
+            // Not what that one quotes in its turn: a hundred levels can be had for a few bytes.
+            .field("message_item", &self.message_item.as_ref().map(|item| item.kind()))
             .field("title", &size(self.title.as_ref()))
             .field("partial_text", &self.partial_text)
             .finish_non_exhaustive()

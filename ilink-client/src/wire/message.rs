@@ -10,6 +10,7 @@ use super::item::MessageItem;
 use super::lenient::{Lenient, tolerant_struct};
 use super::open_enum::open_int_enum;
 use crate::id::{ClientId, ContextToken, MessageId, RunId, UserId};
+use crate::printable::Few;
 
 open_int_enum! {
     /// Who wrote a message.
@@ -141,7 +142,7 @@ impl fmt::Debug for WeixinMessage {
             .field("create_time_ms", &self.create_time_ms)
             .field("message_type", &self.message_type)
             .field("message_state", &self.message_state)
-            .field("item_list", &self.items())
+            .field("item_list", &Few(self.items()))
             .finish_non_exhaustive()
     }
 }

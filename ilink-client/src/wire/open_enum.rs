@@ -53,7 +53,7 @@ macro_rules! open_int_enum {
 macro_rules! open_word_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
             $($(#[$vdoc])* $variant,)*
@@ -68,6 +68,17 @@ macro_rules! open_word_enum {
                 match self {
                     $(Self::$variant => $value,)*
                     Self::Unknown(word) => word,
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant => f.write_str(stringify!($variant)),)*
+                    Self::Unknown(word) => {
+                        f.debug_tuple("Unknown").field(&crate::printable::Printable::new(word)).finish()
+                    }
                 }
             }
         }

@@ -198,3 +198,18 @@ async fn nobody_scans_and_the_wall_clock_ends_it() {
     assert!(begun.elapsed() < Duration::from_secs(520), "{:?}", begun.elapsed());
     simulator.assert_conformant();
 }
+
+/// Somebody waits in front of the code: a little patience, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_is_waited_for_up_to_half_a_minute() {
+    let code = Play::ok(r#"{"ret":0,"qrcode":"q","qrcode_img_content":"https://liteapp.weixin.qq.com/q/1"}"#);
+    for (asked, waited) in [("7", 7), ("86400", 30), ("-1", 1), ("Fri, 31 Dec 9999 23:59:59 GMT", 30)] {
+        let busy = Play::AnswerWith(429, "retry-after", asked, String::new());
+        let script = Script::new([code.clone(), busy, Play::ok(r#"{"status":"scaned"}"#)]);
+        let mut login = script.client().login().start();
+        login.next().await.unwrap().unwrap();
+        login.next().await.unwrap().unwrap();
+        let made = script.made();
+        assert_eq!((made[2].at - made[1].at).as_secs(), waited, "{asked}");
+    }
+}

@@ -6,8 +6,10 @@
 mod canaries;
 mod conformance;
 mod examples;
+mod hostile;
 mod https;
 mod in_process;
+mod limits;
 mod login;
 mod messages;
 mod path;

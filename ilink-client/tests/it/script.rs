@@ -24,6 +24,8 @@ pub(crate) enum Play {
     Refuse,
     /// The connection breaks.
     Break,
+    /// No connection (if true), or one that breaks, and what is said of it.
+    Fail(bool, String),
 }
 
 impl Play {
@@ -101,6 +103,8 @@ async fn perform(play: Play) -> Result<Response<Body>, TransportError> {
         }
         Play::Hang => std::future::pending().await,
         Play::Refuse => Err(TransportError::connect("Connection refused")),
+        Play::Fail(true, said) => Err(TransportError::connect(said)),
+        Play::Fail(false, said) => Err(TransportError::interrupted(said)),
         Play::Break => Err(TransportError::interrupted("Connection reset by peer")),
     }
 }

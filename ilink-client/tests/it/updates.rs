@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ilink_client::{LinkState, Updates, UpdatesEvent};
+use ilink_client::{LinkState, Updates, UpdatesEvent, UpdatesPolicy};
 use tokio::time::{Instant, timeout};
 
 use crate::script::{Play, Script};
@@ -143,4 +143,67 @@ async fn a_kept_connection_that_had_just_ended_is_no_failure_once() {
     let script = Script::new(plays.into_iter().chain([answer_after(35, EMPTY)]));
     let mut updates = script.bot().updates("");
     insta::assert_snapshot!(events(&mut updates, 6).await.join("\n"));
+}
+
+/// Whoever answers for the server could say any number, or any date.
+#[tokio::test(start_paused = true)]
+async fn a_long_retry_after_makes_nobody_deaf() {
+    let longest = UpdatesPolicy::default().max_retry_after;
+    let year = Duration::from_secs(365 * 24 * 3600);
+    for (value, asked, waited) in [
+        ("86400", Some(Duration::from_secs(86_400)), longest),
+        ("18446744073709551615", Some(year), longest),
+        ("99999999999999999999999", Some(year), longest),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", Some(year), longest),
+        ("60", Some(Duration::from_secs(60)), Duration::from_secs(60)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", None, Duration::from_secs(1)),
+        ("-86400", None, Duration::from_secs(1)),
+        ("soon", None, Duration::from_secs(1)),
+    ] {
+        let script =
+            Script::new([Play::AnswerWith(429, "retry-after", value, String::new()), Play::ok(EMPTY)]);
+        let mut updates = script.bot().updates("");
+        let event = updates.next().await;
+        let UpdatesEvent::State(LinkState::Backoff { error, retry_after, delay, .. }) = event else {
+            panic!("{event:?}")
+        };
+        assert_eq!(retry_after, asked, "{value}");
+        assert!(delay <= waited && delay >= waited / 2, "{value}: {delay:?}");
+        // The log says both: what was asked for is in the sentence.
+        let told = asked.map(|asked| format!("[the server asks to wait {} s]", asked.as_secs()));
+        assert!(told.is_none_or(|told| error.to_string().contains(&told)), "{error}");
+        assert!(matches!(updates.next().await, UpdatesEvent::State(LinkState::Online)));
+    }
+}
+
+/// A server that hangs on to a batch must not be asked a thousand times a second.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_repeats_at_once_is_slowed_down() {
+    let batch = |ids: &[usize], cursor: &str| {
+        let messages: Vec<_> = ids.iter().map(|id| format!(r#"{{"message_id":{id}}}"#)).collect();
+        Play::ok(format!(r#"{{"ret":0,"msgs":[{}],"get_updates_buf":"{cursor}"}}"#, messages.join(",")))
+    };
+    let same: [fn(usize) -> Vec<usize>; 3] = [
+        |_| vec![5],
+        // Two that alternate, and another part of them each time.
+        |n| vec![5 + n % 2],
+        |n| (1..=1 + n % 3).collect(),
+    ];
+    for (ids, cursor) in same.into_iter().flat_map(|ids| [(ids, "c"), (ids, "c{n}")]) {
+        let script = Script::new((0..16).map(|n| batch(&ids(n), &cursor.replace("{n}", &n.to_string()))));
+        let mut updates = script.bot().updates("");
+        let begun = Instant::now();
+        for _ in 0..=16 {
+            updates.next().await;
+        }
+        assert!(begun.elapsed() > Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+    // New messages come as fast as they are written.
+    let script = Script::new((0..16).map(|n| batch(&[n + 1], "c")));
+    let mut updates = script.bot().updates("");
+    let begun = Instant::now();
+    for _ in 0..=16 {
+        updates.next().await;
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }

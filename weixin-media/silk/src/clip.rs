@@ -159,17 +159,29 @@ fn wav_error(error: hound::Error) -> SilkError {
 /// # Errors
 /// [`SilkError::NotSilk`], [`SilkError::PacketTooLong`], and what the reader says.
 pub fn duration(input: impl Read) -> Result<Duration, SilkError> {
+    Ok(duration_within(input, Duration::MAX)?.unwrap_or(Duration::MAX))
+}
+
+/// As [`duration`]; `None` for a file that lasts longer than a limit, whose rest is not looked at. For what a stranger
+/// sent: the time that this takes is bounded by the limit, whatever the file's length.
+///
+/// # Errors
+/// As [`duration`], for what was looked at.
+pub fn duration_within(input: impl Read, limit: Duration) -> Result<Option<Duration>, SilkError> {
     let mut packets = Packets::new(input)?;
     let (mut frames, mut last) = (0_u64, 1);
     while let Some(packet) = packets.next()? {
         if packet.is_empty() {
             frames += last;
-            continue;
+        } else {
+            let (info, valid) = read(&packet);
+            // The frame that is damaged is concealed.
+            frames += valid as u64 + u64::from(info.is_none());
+            last = (valid as u64).max(1);
         }
-        let (info, valid) = read(&packet);
-        // The frame that is damaged is concealed.
-        frames += valid as u64 + u64::from(info.is_none());
-        last = (valid as u64).max(1);
+        if Duration::from_millis(frames * FRAME_MS) > limit {
+            return Ok(None);
+        }
     }
-    Ok(Duration::from_millis(frames * FRAME_MS))
+    Ok(Some(Duration::from_millis(frames * FRAME_MS)))
 }

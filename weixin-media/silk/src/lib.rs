@@ -37,7 +37,7 @@ mod tables;
 
 #[cfg(feature = "wav")]
 pub use clip::to_wav;
-pub use clip::{Clip, decode, duration};
+pub use clip::{Clip, decode, duration, duration_within};
 pub use container::{PacketReader, PacketWriter};
 pub use decoder::{Decoder, PacketInfo, find_fec};
 pub use encoder::{Complexity, Encoder, EncoderSettings, encode};

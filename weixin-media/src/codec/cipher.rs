@@ -23,7 +23,8 @@ pub const BLOCK: usize = 16;
 /// ```
 #[must_use]
 pub const fn encrypted_size(plain: u64) -> u64 {
-    (plain / BLOCK as u64 + 1) * BLOCK as u64
+    // What no file has, saturates: a message can announce any size.
+    (plain / BLOCK as u64 + 1).saturating_mul(BLOCK as u64)
 }
 
 /// Encrypts a stream, cut anywhere.

@@ -7,11 +7,13 @@ pub const MAX_FILE_NAME: usize = 255;
 const NAMELESS: &str = "file";
 
 /// Names that Windows gives to devices, with any extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// Makes a file name of a name from the wire: the part after the last `/` or `\`, without characters that control
-/// a terminal, the direction of text or a path, neither hidden nor a device, at most [`MAX_FILE_NAME`] bytes with
-/// its extension kept. Never empty.
+/// a terminal, the direction of text or a path and without invisible ones, neither hidden nor a device nor an option
+/// of a command, at most [`MAX_FILE_NAME`] bytes with its extension kept. Never empty.
+///
+/// U+200C and U+200D stay where they join what is no ASCII, as Persian words and composed emoji need them.
 ///
 /// ```
 /// use weixin_media::codec::safe_file_name;
@@ -23,14 +25,20 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 #[must_use]
 pub fn safe_file_name(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = base.chars().filter(|char| !is_invisible(*char)).map(visible).collect();
-    // Leading dots hide a file; trailing dots and spaces vanish on Windows.
-    let clean = clean.trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    let clean: String = without_invisible(base).chars().map(visible).collect();
+    // Leading dots hide a file; trailing dots and spaces vanish on Windows; a name of spaces is seen by nobody.
+    let clean = trimmed(&clean);
     if clean.is_empty() {
         return NAMELESS.to_owned();
     }
-    let name = if is_device(clean) { format!("_{clean}") } else { clean.to_owned() };
+    // A program that is given `-rf` takes it for an option.
+    let name =
+        if is_device(clean) || clean.starts_with('-') { format!("_{clean}") } else { clean.to_owned() };
     shortened(name)
+}
+
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|char: char| char == '.' || char.is_whitespace())
 }
 
 fn visible(char: char) -> char {
@@ -41,17 +49,38 @@ fn visible(char: char) -> char {
     }
 }
 
-/// Control characters, and those that turn the direction of text: `gpj.exe` must not be shown as `exe.jpg`.
-fn is_invisible(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Without the characters that nobody sees, but for joiners between letters or emoji that they join.
+fn without_invisible(name: &str) -> String {
+    let seen: Vec<char> = name.chars().filter(|char| is_joiner(*char) || !is_invisible(*char)).collect();
+    let joins = |at: usize| {
+        let is_joined = |char: Option<&char>| char.is_some_and(|char| !char.is_ascii() && !is_joiner(*char));
+        is_joined(at.checked_sub(1).and_then(|before| seen.get(before))) && is_joined(seen.get(at + 1))
+    };
+    let kept = seen.iter().enumerate().filter(|(at, char)| !is_joiner(**char) || joins(*at));
+    kept.map(|(_, char)| *char).collect()
 }
 
+fn is_joiner(char: char) -> bool {
+    matches!(char, '\u{200c}' | '\u{200d}')
+}
+
+/// Control characters, those that turn the direction of text (`gpj.exe` must not be shown as `exe.jpg`), and those of no
+/// width, by which two names look alike.
+fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
+}
+
+/// Windows takes `COM¹` for the device `COM1`, too.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let numbered = |prefix| {
-        let number = stem.strip_prefix(prefix);
-        number.is_some_and(|number| number.len() == 1 && number.bytes().all(|digit| digit.is_ascii_digit()))
+        let mut number = stem.strip_prefix(prefix).unwrap_or_default().chars();
+        matches!((number.next(), number.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
     };
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
@@ -67,7 +96,7 @@ fn shortened(name: String) -> String {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{extension}", name[..end].trim_end_matches(['.', ' ']))
+    format!("{}{extension}", name[..end].trim_end_matches(|char: char| char == '.' || char.is_whitespace()))
 }
 
 #[cfg(test)]
@@ -98,6 +127,19 @@ mod tests {
             "a\nb",
             "什么?.png",
             " spaced  name .txt",
+            "gpj\u{61c}.exe",
+            "a\u{180e}b\u{e0041}.txt",
+            "a\u{3164}b\u{115f}\u{2800}.txt",
+            "\u{3000}\u{a0}\u{3164}",
+            "❤\u{fe0f}.png",
+            "-rf",
+            "--help.txt",
+            "COM¹",
+            "lpt².txt",
+            "CONIN$",
+            "\u{200d}a\u{200c}b\u{200d}.txt",
+            "می\u{200c}خواهم.pdf",
+            "👨\u{200d}👩\u{200d}👧.png",
             &long,
         ];
         let table: Vec<String> = cases
@@ -116,7 +158,7 @@ mod tests {
         fn every_name_is_one_component(name in "(?s).{0,300}") {
             let safe = safe_file_name(&name);
             prop_assert!(!safe.is_empty() && safe.len() <= MAX_FILE_NAME);
-            prop_assert!(!safe.contains(['/', '\\', '\0']) && !safe.starts_with('.'));
+            prop_assert!(!safe.contains(['/', '\\', '\0']) && !safe.starts_with(['.', '-']));
             prop_assert_eq!(std::path::Path::new(&safe).components().count(), 1);
             prop_assert_eq!(safe_file_name(&safe), safe, "safe names stay as they are");
         }

@@ -15,6 +15,6 @@ pub use digest::{Digest, Fingerprint};
 pub use file_name::{MAX_FILE_NAME, safe_file_name};
 pub use key::{KeyError, MediaKey};
 pub use sniff::{MediaKind, Sniffed, sniff};
-pub use voice::{VoiceError, VoiceFile, convert_voice, is_silk, silk_without_prefix};
+pub use voice::{MAX_SILK, VoiceError, VoiceFile, convert_voice, is_silk, silk_without_prefix};
 #[cfg(feature = "silk")]
 pub use weixin_silk as silk;

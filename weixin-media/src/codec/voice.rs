@@ -27,7 +27,7 @@ pub fn silk_without_prefix(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// A voice message as a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VoiceFile {
     /// Its content.
@@ -38,8 +38,22 @@ pub struct VoiceFile {
     pub extension: String,
 }
 
+/// How many bytes, and none of them.
+impl fmt::Debug for VoiceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VoiceFile")
+            .field("bytes", &self.bytes.len())
+            .field("mime", &self.mime)
+            .field("extension", &self.extension)
+            .finish()
+    }
+}
+
 /// Makes a voice message something that an agent can hear: SILK becomes WAV, 24 kHz, 16 bits, mono. What is not SILK
 /// (seen: encode_type 4, [field note 22]) is passed on as what its bytes are; so is SILK without the feature `silk`.
+///
+/// SILK of more than [`MAX_SILK`] bytes or ten minutes is refused before it is decoded. What is within takes up to a
+/// second of computing: in an async program, call this in `spawn_blocking`.
 ///
 /// # Errors
 /// [`VoiceError`]; the caller still has the original.
@@ -55,8 +69,11 @@ pub fn convert_voice(bytes: Bytes) -> Result<VoiceFile, VoiceError> {
     Ok(VoiceFile { bytes, mime: found.mime, extension: found.extension.unwrap_or_else(|| "bin".to_owned()) })
 }
 
-/// The longest voice message that is converted. Phones end a recording after a minute; a few made-up bytes can stand
-/// for hours.
+/// The largest SILK file that is converted, in bytes: 2 MiB. A minute, after which phones end a recording, has less than
+/// 200 KiB.
+pub const MAX_SILK: usize = 2 << 20;
+
+/// The longest voice message that is converted. A few made-up bytes can stand for hours.
 #[cfg(feature = "silk")]
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -64,7 +81,10 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(600);
 fn silk_to_wav(bytes: &[u8]) -> Result<Vec<u8>, VoiceError> {
     use weixin_silk as silk;
 
-    if silk::duration(bytes).map_err(VoiceError::Silk)? > LONGEST {
+    if bytes.len() > MAX_SILK {
+        return Err(VoiceError::TooLarge);
+    }
+    if silk::duration_within(bytes, LONGEST).map_err(VoiceError::Silk)?.is_none() {
         return Err(VoiceError::TooLong);
     }
     let mut wav = std::io::Cursor::new(Vec::new());
@@ -81,6 +101,8 @@ pub enum VoiceError {
     Silk(weixin_silk::SilkError),
     /// It lasts longer than ten minutes.
     TooLong,
+    /// It has more than [`MAX_SILK`] bytes.
+    TooLarge,
 }
 
 impl VoiceError {
@@ -90,7 +112,7 @@ impl VoiceError {
         match self {
             #[cfg(feature = "silk")]
             Self::Silk(error) => error.code(),
-            Self::TooLong => "too-large",
+            Self::TooLong | Self::TooLarge => "too-large",
         }
     }
 }
@@ -102,6 +124,7 @@ impl fmt::Display for VoiceError {
             #[cfg(feature = "silk")]
             Self::Silk(error) => error.fmt(f),
             Self::TooLong => f.write_str("it lasts longer than ten minutes"),
+            Self::TooLarge => write!(f, "it has more than {} MiB", MAX_SILK >> 20),
         }
     }
 }
@@ -111,7 +134,7 @@ impl std::error::Error for VoiceError {
         match self {
             #[cfg(feature = "silk")]
             Self::Silk(error) => Some(error),
-            Self::TooLong => None,
+            Self::TooLong | Self::TooLarge => None,
         }
     }
 }
@@ -159,5 +182,18 @@ mod tests {
             error(&vec![0; 2 * 30_001]),
             "the voice message cannot be converted: it lasts longer than ten minutes"
         );
+        assert_eq!(
+            error(&vec![0; MAX_SILK]),
+            "the voice message cannot be converted: it has more than 2 MiB"
+        );
+    }
+
+    /// Behind the limit stands what is no packet at all: it is not come to.
+    #[cfg(feature = "silk")]
+    #[test]
+    fn what_is_too_long_is_not_looked_at_to_its_end() {
+        let bytes =
+            [&[TENCENT], &SILK[..], &vec![0; 2 * 30_010], b"\xfe\xffno packet has that length"].concat();
+        assert!(matches!(convert_voice(bytes.into()).unwrap_err(), VoiceError::TooLong));
     }
 }

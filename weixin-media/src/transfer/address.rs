@@ -46,6 +46,7 @@ impl fmt::Display for AddressRefused {
             Special::Private => "a private network",
             Special::LinkLocal => "the local link",
             Special::Benchmark => "the range of fake-IP proxies (it can be allowed)",
+            Special::Cloud => "a service of the cloud that a machine runs in",
             Special::Reserved => "no public address",
         };
         write!(f, "{} is {what}", self.address)
@@ -60,13 +61,19 @@ enum Special {
     Private,
     LinkLocal,
     Benchmark,
+    Cloud,
     Reserved,
 }
 
-/// IANA's special-purpose registry for IPv4.
+/// IANA's special-purpose registry for IPv4, and what clouds tell their machines at public addresses; most do at the local
+/// link (169.254.169.254), in private networks (100.100.100.200, fd00:ec2::254) or at 192.0.0.192, which are there anyway.
 fn special_v4(address: Ipv4Addr) -> Option<Special> {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
     Some(match (a, b, c) {
+        // Azure's wire server, which knows the secrets of a machine.
+        (168, 63, 129) if d == 16 => Special::Cloud,
+        // IBM's private endpoints.
+        (161, 26, _) | (166, 8..=11, _) => Special::Cloud,
         (127, ..) => Special::Loopback,
         (10, ..) | (192, 168, _) | (172, 16..=31, _) | (100, 64..=127, _) => Special::Private,
         (169, 254, _) => Special::LinkLocal,
@@ -90,6 +97,8 @@ fn special_v6(address: Ipv6Addr) -> Option<Special> {
     };
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some(Special::Loopback),
+        // ISATAP: the last half is an IPv4 address behind a mark.
+        [.., 0 | 0x200, 0x5efe, high, low] if embedded(high, low).is_some() => embedded(high, low),
         // NAT64 of the well-known prefix, and 6to4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
         [0xfc00..=0xfdff, ..] => Some(Special::Private),
@@ -108,9 +117,15 @@ mod tests {
     #[test]
     fn only_public_addresses_pass() {
         let check = |text: &str| AddressPolicy::default().check(text.parse().unwrap());
-        for good in
-            ["1.1.1.1", "223.5.5.5", "100.63.0.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::101:101"]
-        {
+        for good in [
+            "1.1.1.1",
+            "223.5.5.5",
+            "100.63.0.1",
+            "172.32.0.1",
+            "168.63.129.17",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+        ] {
             check(good).unwrap();
         }
         let bad = [
@@ -141,6 +156,26 @@ mod tests {
             "fec0::1",
             "64:ff9b:1::1",
             "::7f00:1",
+            // Azure, Alibaba, Oracle, AWS twice, Google, IBM; the same in the clothes of IPv6.
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "169.254.170.2",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "161.26.0.10",
+            "166.9.1.1",
+            "::ffff:168.63.129.16",
+            "::ffff:0:168.63.129.16",
+            "::168.63.129.16",
+            "64:ff9b::a83f:8110",
+            "64:ff9b:1::a83f:8110",
+            "2002:a83f:8110::1",
+            "2002:a9fe:a9fe::",
+            "2001:0:a83f:8110::",
+            "2600::5efe:a9fe:a9fe",
+            "2600::200:5efe:a83f:8110",
+            "fe80::a9fe:a9fe",
         ];
         let table: Vec<String> = bad.iter().map(|text| check(text).unwrap_err().to_string()).collect();
         insta::assert_snapshot!(table.join("\n"));

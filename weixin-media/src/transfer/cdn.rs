@@ -52,8 +52,9 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 /// A page where there should be media: a captive portal or a proxy.
 pub(super) fn is_html(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
+    const HTML: &[u8] = b"text/html";
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii_start());
+    value.and_then(|value| value.get(..HTML.len())).is_some_and(|value| value.eq_ignore_ascii_case(HTML))
 }
 
 /// Opens media on the CDN, through the client's transport.

@@ -88,8 +88,8 @@ impl Fetch<'_> {
                 offset
             }
         };
-        let limit =
-            self.policy.deadline(self.state.total.unwrap_or(self.max) - self.state.received.min(self.max));
+        let left = self.state.total.unwrap_or(self.max).saturating_sub(self.state.received);
+        let limit = self.policy.deadline(left);
         let deadline = start + limit;
         loop {
             let chunk = timeout_at(deadline.min(Instant::now() + idle), answer.body_mut().chunk()).await;
@@ -161,7 +161,11 @@ impl Fetch<'_> {
         if total > self.max {
             return Err(too_large(url, self.allowed));
         }
-        if let Some(known) = self.state.total.filter(|known| *known != total && self.state.received > 0) {
+        // Without an announcement of before, at least what has come was there.
+        let known = self.state.total.filter(|known| *known != total);
+        if let Some(known) = known.or(Some(self.state.received).filter(|received| *received > total))
+            && self.state.received > 0
+        {
             let detail = format!("{} now offers {total} bytes, and {known} before: other media", host(url));
             return Err(Error::new(ErrorKind::Digest, detail));
         }

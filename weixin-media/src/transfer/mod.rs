@@ -69,6 +69,9 @@ impl Media {
     /// [field note 28]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-28
     pub fn cdn_base_url(mut self, url: &str) -> Result<Self, Error> {
         let url = parse(url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::invalid("the CDN's base URL carries a user name or password: leave it out"));
+        }
         let host = url.host_str().unwrap_or_default().to_owned();
         self.hosts = match url.scheme() {
             "https" => self.hosts.allow_host(host),

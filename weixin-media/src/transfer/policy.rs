@@ -38,10 +38,11 @@ impl Default for TransferPolicy {
 }
 
 impl TransferPolicy {
-    /// How long an attempt with this many bytes may take.
+    /// How long an attempt with this many bytes may take; a year at most, so that a time can be added to it.
     #[must_use]
     pub fn deadline(&self, bytes: u64) -> Duration {
-        self.base_deadline + Duration::from_secs(bytes / self.min_bytes_per_second.max(1))
+        let more = Duration::from_secs(bytes / self.min_bytes_per_second.max(1));
+        self.base_deadline.saturating_add(more).min(Duration::from_secs(365 * 24 * 3600))
     }
 
     /// The delay after this many failures: exponential, with the upper half drawn at random.
@@ -71,6 +72,8 @@ mod tests {
         let policy = TransferPolicy::default();
         assert_eq!(policy.deadline(0), Duration::from_secs(60));
         assert_eq!(policy.deadline(64 << 20), Duration::from_secs(60 + 1024));
+        let endless = TransferPolicy { min_bytes_per_second: 0, ..policy.clone() };
+        assert_eq!(endless.deadline(u64::MAX), Duration::from_secs(365 * 24 * 3600));
         for failures in 1..40 {
             assert!(policy.delay(failures) <= policy.max_delay);
         }

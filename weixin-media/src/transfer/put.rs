@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use ilink_client::Body;
+use ilink_client::{Body, Printable};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -54,7 +54,7 @@ impl Media {
                 reason if !reason.is_empty() => reason,
                 _ => timeout_at(deadline, read_reason(body)).await.unwrap_or_default(),
             };
-        let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+        let reason = if reason.is_empty() { reason } else { format!(": {}", Printable::new(reason)) };
         let what = match status.as_u16() {
             300..400 => "the CDN redirects the upload, which is not followed",
             400..500 => "the CDN refuses the upload",

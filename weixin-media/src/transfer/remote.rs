@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, RANGE};
 use http::{HeaderValue, Request, Response};
-use ilink_client::{Body, BoxFuture, Client, ClientBuilder, Transport, TransportError};
+use ilink_client::{Body, BoxFuture, Client, ClientBuilder, Printable, Transport, TransportError};
 use tokio::sync::watch;
 use url::{Host, Url};
 
@@ -128,7 +128,8 @@ impl Remote {
     /// http or https, without a user name, and no address that is refused.
     fn check(&self, url: &Url) -> Result<(), Error> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Error::invalid(format!("media URL: {:?} is neither http nor https", url.scheme())));
+            let scheme = Printable::new(url.scheme());
+            return Err(Error::invalid(format!("media URL: {scheme:?} is neither http nor https")));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Error::invalid("media URL: it carries a user name or password"));
@@ -150,12 +151,22 @@ fn of_refused(url: &Url, refused: AddressRefused) -> Error {
 }
 
 /// A download from an agent-given URL. Made by [`Remote::download`].
-#[derive(Debug)]
 #[must_use = "a download starts with to_bytes or to_file"]
 pub struct RemoteDownload<'a> {
     remote: &'a Remote,
     url: String,
     max_size: u64,
+}
+
+/// Neither the URL's query, which may open what it leads to, nor a password in it.
+impl fmt::Debug for RemoteDownload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = Url::parse(self.url.trim()).ok();
+        f.debug_struct("RemoteDownload")
+            .field("host", &from.as_ref().map(host))
+            .field("max_size", &self.max_size)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A file from a URL.

@@ -72,6 +72,7 @@ fn names(folder: &Path) -> String {
     if names.is_empty() { "nothing".to_owned() } else { format!("{names:?}") }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let plain = plain();
     let cipher = encrypted(&plain);
@@ -164,6 +165,14 @@ fn cases() -> Vec<Case> {
             "trickles",
             right(),
             same((0..100).fold(Answer::new(200), |answer, _| answer.bytes(b"1").pause(20))),
+        ),
+        case(
+            "offers less than it has sent",
+            right(),
+            vec![
+                Answer::new(200).bytes(&cipher[..512]).broken(ConnectionReset),
+                Answer::whole(&cipher[..100]),
+            ],
         ),
         case("nobody there", right(), vec![]),
     ]

@@ -6,6 +6,7 @@
 mod bad_media;
 mod cuts;
 mod download;
+mod hostile;
 mod https;
 mod remote;
 mod script;

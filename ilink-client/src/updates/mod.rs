@@ -1,5 +1,8 @@
 //! Updates as a stream: long polls, one after the other.
 
+mod known;
+mod policy;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,81 +13,14 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep};
 
+use self::known::Known;
+pub use self::policy::UpdatesPolicy;
 use crate::bot::Bot;
 use crate::error::{Error, ErrorKind};
 use crate::id::Cursor;
 use crate::request::UpdateBatch;
 use crate::retry::backoff;
 use crate::transport::BoxFuture;
-
-/// How [`Updates`] behaves. The defaults answer what users met in practice: sessions that end
-/// ([field note 5]), polls that are cut off ([field note 13]), not answered ([field note 14]) or answered at once
-/// ([field note 15]).
-///
-/// [field note 5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-5
-/// [field note 13]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-13
-/// [field note 14]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-14
-/// [field note 15]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-15
-///
-/// ```no_run
-/// # fn run(bot: ilink_client::Bot) {
-/// use std::time::Duration;
-/// use ilink_client::{Cursor, UpdatesPolicy};
-///
-/// let mut policy = UpdatesPolicy::default();
-/// policy.stale_probe = Duration::from_secs(3600);
-/// let updates = bot.updates(Cursor::default()).policy(policy);
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpdatesPolicy {
-    /// Poll lengths to try: the first one at start, the next one whenever a gateway cuts a poll short
-    /// (HTTP 504, 524 or an early close, [field note 13]). Hosts below `wechat.com` start at the last one.
-    ///
-    /// [field note 13]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-13
-    pub poll_lengths: Vec<Duration>,
-    /// How much longer than the server's announced hold we wait before a poll counts as timed out.
-    pub grace: Duration,
-    /// After this many time-outs in a row all connections are closed and opened again ([field note 14]).
-    ///
-    /// [field note 14]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-14
-    pub deaf_after: u32,
-    /// The first delay after a failed poll; doubled each time, with jitter.
-    pub base_delay: Duration,
-    /// The longest delay after a failed poll.
-    pub max_delay: Duration,
-    /// An empty answer that comes faster than this is suspicious; three in a row are slowed down
-    /// ([field note 15]).
-    ///
-    /// [field note 15]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-15
-    pub quick: Duration,
-    /// The longest delay between suspicious answers.
-    pub max_quick_delay: Duration,
-    /// After a `-14`: `notifystart`, then polls after these delays ([field note 5]).
-    ///
-    /// [field note 5]: https://github.com/openclaw-weixin/openclaw-weixin-rs/blob/main/docs/field-notes.md#note-5
-    pub stale_retries: Vec<Duration>,
-    /// The pause between later polls, which find out whether the session has come back by itself.
-    pub stale_probe: Duration,
-}
-
-impl Default for UpdatesPolicy {
-    fn default() -> Self {
-        let seconds = |list: &[u64]| list.iter().copied().map(Duration::from_secs).collect();
-        Self {
-            poll_lengths: seconds(&[35, 20, 10]),
-            grace: Duration::from_secs(2),
-            deaf_after: 3,
-            base_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(30),
-            quick: Duration::from_secs(1),
-            max_quick_delay: Duration::from_secs(10),
-            stale_retries: seconds(&[5, 15, 60]),
-            stale_probe: Duration::from_secs(15 * 60),
-        }
-    }
-}
 
 /// What [`Updates`] yields.
 #[derive(Clone, Debug)]
@@ -108,6 +44,9 @@ pub enum LinkState {
         error: Arc<Error>,
         /// How many polls in a row failed.
         failures: u32,
+        /// How long the server asked to wait, if it did; more than
+        /// [`max_retry_after`](UpdatesPolicy::max_retry_after) is not waited.
+        retry_after: Option<Duration>,
         /// When the next one comes.
         delay: Duration,
     },
@@ -171,6 +110,7 @@ pub struct Updates {
     stale: usize,
     deaf: u32,
     quick: u32,
+    known: Known,
     /// The last poll came at once after one that broke at once.
     repeated: bool,
 }
@@ -197,6 +137,7 @@ impl Updates {
             stale: 0,
             deaf: 0,
             quick: 0,
+            known: Known::default(),
             repeated: false,
         }
         .with_start_length()
@@ -284,8 +225,9 @@ impl Updates {
             self.events.push_back(UpdatesEvent::State(LinkState::Online));
         }
         self.hold = batch.next_poll.or(self.hold);
-        self.quick =
-            if batch.messages.is_empty() && elapsed < self.policy.quick { self.quick + 1 } else { 0 };
+        // An empty answer, or one that brings again what was there.
+        let says_nothing = self.known.has_all(&batch.messages);
+        self.quick = if says_nothing && elapsed < self.policy.quick { self.quick + 1 } else { 0 };
         if self.quick >= 3 {
             let base = self.policy.max_quick_delay / 16;
             self.wait(backoff(base, self.policy.max_quick_delay, self.quick - 2, self.bot.client().random()));
@@ -347,10 +289,18 @@ impl Updates {
             self.bot.client().transport().reset();
         }
         let random = self.bot.client().random();
+        let retry_after = error.retry_after();
         let delay = backoff(self.policy.base_delay, self.policy.max_delay, self.failures, random)
-            .max(error.retry_after().unwrap_or_default());
+            .max(retry_after.unwrap_or_default().min(self.policy.max_retry_after));
+        if let Some(asked) = retry_after.filter(|asked| *asked > delay) {
+            tracing::warn!(
+                ?asked,
+                ?delay,
+                "the server asks to wait longer than is good: it is asked again sooner"
+            );
+        }
         let error = Arc::new(error);
-        let state = LinkState::Backoff { error, failures: self.failures, delay };
+        let state = LinkState::Backoff { error, failures: self.failures, retry_after, delay };
         self.events.push_back(UpdatesEvent::State(state));
         self.wait(delay);
     }
