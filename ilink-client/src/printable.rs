@@ -10,7 +10,8 @@ const LIMIT: usize = 200;
 /// behind is not even looked at.
 ///
 /// Control characters, line ends, characters without width and those that turn the direction of text are escaped, as
-/// [`str::escape_debug`] does; letters of all scripts stay. All errors of this crate family, and the `Debug` of all its
+/// [`str::escape_debug`] does; letters of all scripts stay, with the joiners U+200C and U+200D that stand between them in
+/// Persian and in emoji. All errors of this crate family, and the `Debug` of all its
 /// types, show what the server sent through this. Use it for what the accessors give as it came, such as
 /// [`Error::errmsg`](crate::Error::errmsg), before you print or log it.
 ///
@@ -43,7 +44,7 @@ impl<T: fmt::Display> Printable<T> {
     }
 
     fn show(&self, out: &mut fmt::Formatter<'_>, quoted: bool) -> fmt::Result {
-        let mut filter = Filter { out, left: self.max_chars, cut: 0, quoted };
+        let mut filter = Filter { out, left: self.max_chars, cut: 0, quoted, joins: false };
         match (write!(filter, "{}", self.text), filter.cut) {
             (written, 0) => written,
             (_, cut) => write!(out, "… ({cut} more bytes)"),
@@ -72,12 +73,16 @@ struct Filter<'a, 'f> {
     /// Bytes that were left out, of what was written in one piece.
     cut: usize,
     quoted: bool,
+    /// The character before is one that a joiner may follow.
+    joins: bool,
 }
 
 impl fmt::Write for Filter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (at, char) in text.char_indices() {
-            let plain = is_visible(char) && !(self.quoted && matches!(char, '"' | '\\'));
+            let is_joiner = self.joins && matches!(char, '\u{200c}' | '\u{200d}');
+            self.joins = !char.is_ascii() && is_visible(char);
+            let plain = is_joiner || is_visible(char) && !(self.quoted && matches!(char, '"' | '\\'));
             let width = if plain { 1 } else { char.escape_debug().count() };
             if width > self.left {
                 (self.left, self.cut) = (0, text.len() - at);
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn what_people_write_stays() {
         for text in
-            ["群聊「你好」，再见", "naïve café", "สวัสดี", "नमस्ते", "مرحبا", "😀 👍🏽", r#"it's "quoted" \ too"#]
+            ["群聊「你好」，再见", "می\u{200c}خواهم", "👩\u{200d}🚀", "naïve café", "สวัสดี", "नमस्ते", "مرحبا", "😀 👍🏽", r#"it's "quoted" \ too"#]
         {
             assert_eq!(Printable::new(text).to_string(), text);
         }

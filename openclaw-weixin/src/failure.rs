@@ -2,7 +2,13 @@
 
 use std::any::Any;
 
-use weixin_channel::{Error, printable};
+use weixin_channel::Error;
+use weixin_channel::ilink_client::Printable;
+
+/// A sentence with what others said in it, on one line and no longer than a screen.
+pub(crate) fn shown(text: &str) -> String {
+    Printable::new(text).max_chars(1_000).to_string()
+}
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +22,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// Whatever a server, a stranger or an agent has put into the message: it is shown on terminals and in logs.
     pub(crate) fn new(code: &'static str, message: impl AsRef<str>) -> Self {
-        Self { code, message: printable(message.as_ref()).to_string() }
+        Self { code, message: shown(message.as_ref()) }
     }
 
     /// For calls that use `baseUrl`: the channel does not know where its URL was written.

@@ -11,7 +11,6 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
-use weixin_channel::printable;
 
 use crate::events::Events;
 
@@ -78,7 +77,7 @@ impl Subscriber for Log {
             Level::INFO => "info",
             _ => "debug",
         };
-        let message = printable(&text.finish()).to_string();
+        let message = crate::failure::shown(&text.finish());
         self.events.offer(&Line { r#type: "log", level, message: &message });
     }
 

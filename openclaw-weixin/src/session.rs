@@ -10,12 +10,12 @@ use weixin_channel::markdown::Mode;
 use weixin_channel::quote::QuoteLimits;
 use weixin_channel::{
     AccountConfig, AccountId, AccountStatus, Channel, Deliveries, Delivery, Error, InboundPolicy,
-    OutboxPolicy, SendPolicy, Turn, printable,
+    OutboxPolicy, SendPolicy, Turn,
 };
 
 use crate::debug::DebugMode;
 use crate::events::Events;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::login::Logins;
 use crate::messages::{
     AccountRef, AccountStart, Connection, DeliveryNack, DeliveryRef, Event, Init, Message, Probe, QuoteCache,
@@ -164,7 +164,7 @@ impl Session {
     }
 
     pub(crate) fn nack(&self, delivery: &DeliveryNack) -> Result<(), Failure> {
-        let reason = printable(&delivery.reason).to_string();
+        let reason = shown(&delivery.reason);
         self.take(&delivery.account_id, &delivery.delivery_id)?.nack(reason);
         Ok(())
     }

@@ -4,12 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ilink_client::{RetryClass, UserId};
+use ilink_client::{Printable, RetryClass, UserId};
 
 use crate::account::AccountId;
 use crate::backend::error::{StoreError, StoreErrorKind};
 use crate::outbound::refusal::Refusal;
-use crate::printable::{Printable, printable};
 
 /// Why a call failed. `Display` is one sentence that names the thing and says what to do; its
 /// [shape](ilink_client::Error) is that of all crates below.
@@ -269,16 +268,21 @@ impl fmt::Display for Error {
     }
 }
 
+/// A sentence with what others said in it, on one line and no longer than a screen.
+pub(crate) fn shown(text: &str) -> String {
+    Printable::new(text).max_chars(1_000).to_string()
+}
+
 /// A name that somebody else gave.
-fn name(text: &str) -> Printable<'_> {
-    printable(text).at_most(100)
+fn name(text: &str) -> Printable<&str> {
+    Printable::new(text).max_chars(100)
 }
 
 /// The server's own words; its refusals look alike (field note 2).
 fn answer(error: &ilink_client::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let code = |name, code: Option<i64>| code.map(|code| format!("{name} {code}"));
     let errmsg = error.errmsg().filter(|text| !text.is_empty());
-    let errmsg = errmsg.map(|text| format!("errmsg \"{}\"", printable(text).at_most(200)));
+    let errmsg = errmsg.map(|text| format!("errmsg \"{}\"", Printable::new(text)));
     let said = [code("ret", error.ret()), code("errcode", error.errcode()), errmsg];
     write!(f, " (the server said: {})", said.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

@@ -16,7 +16,6 @@ pub mod markdown;
 mod outbound;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-mod printable;
 pub mod quote;
 #[cfg(test)]
 mod rules;
@@ -43,5 +42,4 @@ pub use outbound::reply::{Attachment, Reply};
 pub use outbound::send::SendReport;
 pub use outbound::turn::{ToolStatus, Turn};
 pub use outbound::typing::Typing;
-pub use printable::{Printable, printable};
 pub use weixin_media;

@@ -12,7 +12,7 @@ use ilink_client::{BotId, Credentials, Secret, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::access::policy::Policy;
-use crate::printable::printable;
+use ilink_client::Printable;
 
 /// The local name of an account: the bot id in lower case, with `@` and `.` replaced by `-` ([protocol §7]), safe as a file name.
 ///
@@ -181,7 +181,7 @@ fn without_secrets(url: &str) -> String {
     let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-    printable(&format!("{scheme}{host}{path}")).at_most(200).to_string()
+    Printable::new(format_args!("{scheme}{host}{path}")).to_string()
 }
 
 impl AccountConfig {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
 use crate::account::AccountId;
-use crate::printable::printable;
+use crate::error::shown;
 
 /// How an account is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct AccountStatus {
     /// What it is doing.
     pub state: AccountState,
     /// The last thing that went wrong, until a poll succeeds again. A server's words in it are
-    /// [printable](crate::printable).
+    /// [printable](ilink_client::Printable).
     pub last_error: Option<String>,
     /// When the server last answered a poll.
     pub last_poll: Option<SystemTime>,
@@ -114,7 +114,7 @@ impl StatusCell {
         let (before, error) = (health(&status), status.last_error.clone());
         change(&mut status);
         if status.last_error != error {
-            status.last_error = status.last_error.take().map(|text| printable(&text).to_string());
+            status.last_error = status.last_error.take().map(|text| shown(&text));
         }
         if (health(&status), &status.last_error) != (before, &error) {
             // Nobody has to listen.
