@@ -146,9 +146,17 @@ mod tests {
 
     #[test]
     fn what_people_write_stays() {
-        for text in
-            ["群聊「你好」，再见", "می\u{200c}خواهم", "👩\u{200d}🚀", "naïve café", "สวัสดี", "नमस्ते", "مرحبا", "😀 👍🏽", r#"it's "quoted" \ too"#]
-        {
+        for text in [
+            "群聊「你好」，再见",
+            "می\u{200c}خواهم",
+            "👩\u{200d}🚀",
+            "naïve café",
+            "สวัสดี",
+            "नमस्ते",
+            "مرحبا",
+            "😀 👍🏽",
+            r#"it's "quoted" \ too"#,
+        ] {
             assert_eq!(Printable::new(text).to_string(), text);
         }
         assert_eq!(format!("{:?}", Printable::new(r#"a"b\"#)), r#""a\"b\\""#);
