@@ -48,7 +48,9 @@ Usage: cargo xtask TASK
                               fleet [--short] (processes over PostgreSQL that are killed, stopped, cut off);
                               or of the plugin: host [--runs N] [--network loopback], what it costs a real OpenClaw, beside the official one;
                               over TLS if not said
-  fuzz [--seconds N]          every fuzz target for N seconds; default 60
+  fuzz [--seconds N | --inputs N]
+                              every fuzz target for N seconds (default 60), or until all have run N inputs together, those of
+                              earlier runs counted: it can be ended and goes on where it was
   old-glibc                   the packed addon and its tests under the glibc of Debian 11 (needs apt-get, Debian's archive)
   miri                        the pure parts of ilink-client under miri (needs a nightly toolchain)
   semver                      the public API beside that of the last release
@@ -118,16 +120,15 @@ fn run() -> Outcome<ExitCode> {
             bench::run(&name, &rest.collect::<Vec<_>>())?;
         }
         "fuzz" => {
-            let mut seconds = fuzz::SECONDS;
+            let mut until = fuzz::Until::default();
             while let Some(arg) = args.next().map_err(usage)? {
-                match arg {
-                    Long("seconds") => {
-                        seconds = args.value().and_then(|value| value.parse()).map_err(usage)?;
-                    }
+                until = match arg {
+                    Long("seconds") => fuzz::Until::Seconds(number(&mut args)?),
+                    Long("inputs") => fuzz::Until::Inputs(number(&mut args)?),
                     other => return Err(usage(other.unexpected())),
-                }
+                };
             }
-            fuzz::run(seconds)?;
+            fuzz::run(until)?;
         }
         "old-glibc" => {
             end(&mut args)?;
@@ -196,6 +197,10 @@ fn e2e_task(args: &mut lexopt::Parser) -> Outcome {
 
 fn text(args: &mut lexopt::Parser) -> Outcome<String> {
     args.value().and_then(ValueExt::string).map_err(usage)
+}
+
+fn number<T: std::str::FromStr<Err = std::num::ParseIntError>>(args: &mut lexopt::Parser) -> Outcome<T> {
+    args.value().and_then(|value| value.parse()).map_err(usage)
 }
 
 fn end(args: &mut lexopt::Parser) -> Outcome {

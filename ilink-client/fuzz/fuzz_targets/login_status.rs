@@ -16,8 +16,10 @@ fuzz_target!(|body: &[u8]| {
     let server = common::Server::new([(200, CODE.to_vec()), (200, body.to_vec())]);
     // Ten seconds pass between any two looks at the clock, so that the login's own deadline ends it.
     let looks = AtomicU64::new(0);
-    let clock = move || SystemTime::UNIX_EPOCH + Duration::from_secs(10 * looks.fetch_add(1, Ordering::Relaxed));
-    let client = Client::builder().transport(server).retry(RetryPolicy::never()).clock(clock).seed(0).build().unwrap();
+    let clock =
+        move || SystemTime::UNIX_EPOCH + Duration::from_secs(10 * looks.fetch_add(1, Ordering::Relaxed));
+    let client =
+        Client::builder().transport(server).retry(RetryPolicy::never()).clock(clock).seed(0).build().unwrap();
     common::run(async {
         let mut login = client.login().start();
         let mut events = 0;
@@ -31,8 +33,8 @@ fuzz_target!(|body: &[u8]| {
                 Ok(LoginEvent::Confirmed(credentials)) => {
                     assert!(!credentials.token.is_empty() && !credentials.bot_id.is_empty());
                 }
-                Ok(event) => drop(format!("{event:?}")),
-                Err(error) => drop(format!("{error} {error:?}")),
+                Ok(event) => common::check_shown(&format!("{event:?}")),
+                Err(error) => common::check_shown(&format!("{error} {error:?}")),
             }
             let stored = serde_json::to_string(login.session()).unwrap();
             serde_json::from_str::<ilink_client::LoginSession>(&stored).unwrap();

@@ -13,6 +13,7 @@ fuzz_target!(|body: &[u8]| {
         Err(error) => {
             assert_eq!(error.endpoint(), Some("sendmessage"));
             assert!(!format!("{error} {error:?}").contains("CANARY-5f3a"));
+            common::check_shown(&format!("{error} {error:?}"));
         }
     }
 });

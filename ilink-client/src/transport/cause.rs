@@ -6,6 +6,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use super::addresses::HandshakeTimedOut;
+use crate::printable::Printable;
 
 /// At which step a connection failed; from [`Error::connect_cause`](crate::Error::connect_cause).
 ///
@@ -95,7 +96,9 @@ impl Failure {
     }
 
     fn find(&mut self, chain: &[&(dyn StdError + 'static)]) -> ConnectCause {
-        let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
+        // What is looked for stands at the beginning; somebody else's error may be of any length.
+        let text = |error: &&(dyn StdError + 'static)| Printable::new(error).max_chars(500).to_string();
+        let texts: Vec<String> = chain.iter().map(text).collect();
         let says = |text: &str| texts.iter().any(|found| found.contains(text));
         #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
         if let Some(tls) = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>()) {
@@ -321,7 +324,7 @@ fn cause_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError
 /// `DnsName("a.example")` is what rustls makes of a name.
 #[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc"))]
 fn plain_name(name: &str) -> String {
-    crate::printable::Printable::new(name.split('"').nth(1).unwrap_or(name)).to_string()
+    Printable::new(name.split('"').nth(1).unwrap_or(name)).to_string()
 }
 
 /// `2027-01-31 12:00 UTC`

@@ -7,7 +7,8 @@ use serde_with::{serde_as, skip_serializing_none};
 
 use super::lenient::{Lenient, tolerant_struct};
 use super::media::{CdnMedia, ImageItem, VideoItem, VoiceItem};
-use super::open_enum::{open_int_enum, open_word_enum};
+use super::open_enum::open_int_enum;
+use super::tool::{ToolCallResultItem, ToolCallStartItem};
 use super::{Extra, size};
 use crate::id::MessageId;
 use crate::printable::Printable;
@@ -31,20 +32,6 @@ open_int_enum! {
         ToolCallStart = 11,
         /// `tool_call_result_item`
         ToolCallResult = 12,
-    }
-}
-
-open_word_enum! {
-    /// How a tool call ended.
-    ToolStatus {
-        /// It did what it was asked.
-        Completed = "completed",
-        /// It failed.
-        Failed = "failed",
-        /// It was not allowed to run.
-        Blocked = "blocked",
-        /// The agent does not say.
-        Unspecified = "unknown",
     }
 }
 
@@ -242,62 +229,6 @@ impl fmt::Debug for FileItem {
     }
 }
 
-/// An agent's tool starts.
-#[serde_as]
-#[skip_serializing_none]
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ToolCallStartItem {
-    /// The tool's name.
-    #[serde_as(as = "Lenient")]
-    pub tool_name: Option<String>,
-    /// The call's id, the same in the result.
-    #[serde_as(as = "Lenient")]
-    pub tool_call_id: Option<String>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-impl fmt::Debug for ToolCallStartItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolCallStartItem")
-            .field("tool_name", &self.tool_name.as_ref().map(Printable::new))
-            .field("tool_call_id", &self.tool_call_id.as_ref().map(Printable::new))
-            .finish_non_exhaustive()
-    }
-}
-
-/// An agent's tool has ended.
-#[serde_as]
-#[skip_serializing_none]
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ToolCallResultItem {
-    /// The tool's name.
-    #[serde_as(as = "Lenient")]
-    pub tool_name: Option<String>,
-    /// The call's id, the same as at the start.
-    #[serde_as(as = "Lenient")]
-    pub tool_call_id: Option<String>,
-    /// How it ended.
-    #[serde_as(as = "Lenient")]
-    pub status: Option<ToolStatus>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-impl fmt::Debug for ToolCallResultItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolCallResultItem")
-            .field("tool_name", &self.tool_name.as_ref().map(Printable::new))
-            .field("tool_call_id", &self.tool_call_id.as_ref().map(Printable::new))
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The message that another one quotes.
 #[serde_as]
 #[skip_serializing_none]
@@ -373,15 +304,7 @@ impl fmt::Debug for PartialText {
     }
 }
 
-tolerant_struct!(
-    MessageItem,
-    TextItem,
-    FileItem,
-    ToolCallStartItem,
-    ToolCallResultItem,
-    RefMessage,
-    PartialText
-);
+tolerant_struct!(MessageItem, TextItem, FileItem, RefMessage, PartialText);
 
 #[cfg(test)]
 mod tests {

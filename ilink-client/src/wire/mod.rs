@@ -12,15 +12,14 @@ mod message;
 mod open_enum;
 pub(crate) mod request;
 pub(crate) mod response;
+mod tool;
 
-pub use item::{
-    FileItem, ItemKind, ItemType, MessageItem, PartialText, RefMessage, TextItem, ToolCallResultItem,
-    ToolCallStartItem, ToolStatus,
-};
+pub use item::{FileItem, ItemKind, ItemType, MessageItem, PartialText, RefMessage, TextItem};
 pub use media::{CdnMedia, EncryptType, ImageItem, VideoItem, VoiceEncoding, VoiceItem};
 pub use message::{MessageState, MessageType, WeixinMessage};
 pub use request::MediaType;
 pub use response::LoginStatus;
+pub use tool::{ToolCallResultItem, ToolCallStartItem, ToolStatus};
 
 /// Fields that this version has no name for, kept as they came.
 pub type Extra = serde_json::Map<String, serde_json::Value>;

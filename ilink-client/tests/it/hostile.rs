@@ -26,9 +26,7 @@ const LONGEST_SHOWN: usize = 6000;
 const LONGEST_PRETTY: usize = 20_000;
 
 fn hostile(bytes: usize) -> String {
-    let mut text = TRICKS.to_owned();
-    text.extend(std::iter::repeat_n('x', bytes));
-    text
+    TRICKS.to_owned() + &"x".repeat(bytes)
 }
 
 fn check(name: &str, shown: &str, lines: bool) {

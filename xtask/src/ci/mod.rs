@@ -56,7 +56,7 @@ pub(crate) fn run(fast: bool, fuzz: bool) -> Outcome<ExitCode> {
         }
     }
     if fuzz {
-        ci.step("fuzz", |_| fuzz::run(fuzz::SECONDS));
+        ci.step("fuzz", |_| fuzz::run(fuzz::Until::default()));
     }
     Ok(ci.finish())
 }

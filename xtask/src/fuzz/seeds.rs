@@ -1,68 +1,17 @@
-//! `cargo xtask fuzz`: every fuzz target for a while, from a corpus of recorded answers.
+//! Where the targets begin: recorded answers, clips, names.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::process::{root, run as run_command, target};
-use crate::tools;
+use crate::process::root;
 
-/// How many seconds each target runs by default.
-pub(crate) const SECONDS: u32 = 60;
-
-/// The crates with a `fuzz/` folder.
-const CRATES: [&str; 3] = ["ilink-client", "weixin-media", "weixin-media/silk"];
-
-/// Runs all targets one after the other; a finding fails the run and is kept below `target/fuzz/`.
-pub(crate) fn run(seconds: u32) -> Outcome {
-    let fuzzer = tools::fuzz()?;
-    let corpus = target().join("fuzz").join("corpus");
-    seed(&corpus)?;
-    seed_silk(&corpus.join("silk"))?;
-    for name in CRATES {
-        let folder = root().join(name).join("fuzz");
-        for target_name in targets(&folder)? {
-            println!("{name}: {target_name} for {seconds} s");
-            let own = corpus.join(&target_name);
-            fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
-            let mut command = Command::new("rustup");
-            command.args(["run", "nightly", "cargo", "fuzz", "run", "--fuzz-dir"]).current_dir(root());
-            // cargo finds its subcommand on the PATH.
-            let bin = fuzzer.parent().map(PathBuf::from).into_iter();
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let path = std::env::join_paths(bin.chain(std::env::split_paths(&path)));
-            command
-                .arg(&folder)
-                .arg(&target_name)
-                .arg(&own)
-                .args(["--", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096", "-verbosity=0"])
-                .args(["-print_final_stats=1", &format!("-max_total_time={seconds}")])
-                .env("PATH", path.map_err(|error| format!("PATH: {error}"))?)
-                .env("CARGO_TARGET_DIR", target().join("fuzz"))
-                // Ours, which would win over the nightly one.
-                .env_remove("CARGO")
-                .env_remove("RUSTUP_TOOLCHAIN");
-            run_command(&mut command)?;
-        }
-    }
-    Ok(())
-}
-
-fn targets(folder: &Path) -> Outcome<Vec<String>> {
-    let sources = folder.join("fuzz_targets");
-    let entries = fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| {
-            entry.ok()?.file_name().into_string().ok()?.strip_suffix(".rs").map(str::to_owned)
-        })
-        // What the targets share.
-        .filter(|name| name != "common")
-        .collect();
-    names.sort();
-    Ok(names)
+/// All seeds there are, below the corpus.
+pub(super) fn plant(corpus: &Path) -> Outcome {
+    seed(corpus)?;
+    seed_silk(&corpus.join("silk"))
 }
 
 /// Recorded answers as seeds, by the target that reads them.
