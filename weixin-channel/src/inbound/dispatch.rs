@@ -8,18 +8,19 @@ use tokio::time::Instant;
 
 use crate::access::admission;
 use crate::access::policy::Verdict;
-use crate::account::running::LeaseCell;
+use crate::account::lease_cell::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Entry, Lease, Settlement};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
-use crate::inbound::delivery::{Delivery, Lanes, Settler};
+use crate::inbound::delivery::{Delivery, Lanes};
 use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
 use crate::inbound::policy::MediaPolicy;
 use crate::inbound::settlements::Settlements;
+use crate::inbound::settler::Settler;
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
@@ -112,14 +113,17 @@ impl Dispatcher {
             inbound,
             control,
             redelivered: entry.dispatched,
-            core,
-            settler: Some(Settler {
+            settler: Settler {
+                account: id.clone(),
+                id: entry.id,
                 settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),
+                done: false,
                 _alone: alone,
-            }),
+            },
+            core,
         };
         self.in_flight.add(entry, control);
         permit.send(delivery);

@@ -2,11 +2,12 @@
 //! second time beside itself (invariant 2).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 
 use crate::backend::{Entry, Settlement};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What became of a delivery.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! What becomes of messages, noted in groups: what several tasks ask for in one turn of the runtime is one write.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::backend::{Backend, Lease, Settlement, StoreError, StoreErrorKind};
 use crate::error::Error;
+use crate::sync::{Mutex, MutexGuard, spawn, yield_now};
 
 /// What is to be noted of the messages of one account.
 pub(crate) struct Settlements {
@@ -35,7 +36,7 @@ impl Settlements {
         let (done, answer) = oneshot::channel();
         if self.push(Note { lease, what, done }) {
             // A task of its own, so that nobody who stops waiting holds up the others.
-            tokio::spawn(self.clone().write());
+            spawn(self.clone().write());
         }
         let gone = |_| {
             let sentence =
@@ -55,7 +56,7 @@ impl Settlements {
     /// Writes what waits, but for what nobody waits for any more.
     async fn write(self: Arc<Self>) {
         // Whoever is ready to ask does so first; what comes later has a write of its own, and need not wait for this one.
-        tokio::task::yield_now().await;
+        yield_now().await;
         let mut notes = std::mem::take(&mut *self.lock());
         notes.retain(|note| !note.done.is_closed());
         while let Some(lease) = notes.first().map(|note| note.lease.clone()) {

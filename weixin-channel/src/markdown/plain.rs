@@ -175,6 +175,15 @@ mod tests {
         }
     }
 
+    /// Each level would be indented by two more: 100 KB of these were 5 GB.
+    #[test]
+    fn lists_in_lists_do_not_fill_the_memory() {
+        for text in ["- ".repeat(5_000), "1. ".repeat(5_000), "> - ".repeat(5_000) + "a\n\nb"] {
+            let plain = plain(&text);
+            assert!(plain.len() < 64 * text.len(), "{} bytes of {}", plain.len(), text.len());
+        }
+    }
+
     #[test]
     fn code_in_a_list_keeps_its_shape() {
         assert_eq!(plain("- a\n\n  ```\n  x\n    y\n  ```\n- b"), "• a\n\n  x\n    y\n• b");

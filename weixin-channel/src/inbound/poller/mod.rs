@@ -20,7 +20,7 @@ use self::keeper::Keeper;
 use self::load::{Loading, loaded};
 use self::store::{Storing, Unstored, stored};
 use crate::account::AccountId;
-use crate::account::running::LeaseCell;
+use crate::account::lease_cell::LeaseCell;
 use crate::account::status::{AccountState, StatusCell};
 use crate::backend::{Backend, Entry, StoreError, StoreErrorKind};
 use crate::error::Error;

@@ -1,0 +1,6 @@
+//! As much of the room as the models need.
+
+#[path = "../../src/account/lease_cell.rs"]
+pub(crate) mod lease_cell;
+
+pub(crate) use weixin_channel::AccountId;
