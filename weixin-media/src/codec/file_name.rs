@@ -96,7 +96,9 @@ fn shortened(name: String) -> String {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{extension}", name[..end].trim_end_matches(|char: char| char == '.' || char.is_whitespace()))
+    // A joiner that joined what is cut off now joins nothing.
+    let ends_badly = |char: char| char == '.' || char.is_whitespace() || is_joiner(char);
+    format!("{}{extension}", name[..end].trim_end_matches(ends_badly))
 }
 
 #[cfg(test)]
@@ -151,6 +153,19 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(table.join("\n"));
+    }
+
+    /// Found by fuzzing: what is cut must not end with what only stands between two characters.
+    #[test]
+    fn what_is_cut_stays_as_it_is() {
+        for joiner in ['\u{200c}', '\u{200d}'] {
+            for (filler, ending) in [(83, ""), (82, ".pdf"), (84, ""), (85, "")] {
+                let name = format!("{}{joiner}长长长长{ending}", "长".repeat(filler));
+                let safe = safe_file_name(&name);
+                assert!(!safe.ends_with(joiner) && !safe.contains(&format!("{joiner}.")), "{safe:?}");
+                assert_eq!(safe_file_name(&safe), safe);
+            }
+        }
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 mod errors;
 mod layers;
+mod security;
 mod text;
 
 use std::fs;
@@ -19,6 +20,7 @@ pub(crate) fn run() -> Outcome {
     let root = root();
     let mut findings = Vec::new();
     let codes = read(&root.join("docs/errors.md"))?;
+    let mut tests = security::Tests::default();
     for name in tracked(&root)? {
         let size = fs::metadata(root.join(&name)).map_or(0, |found| found.len());
         if size > LARGEST {
@@ -27,9 +29,11 @@ pub(crate) fn run() -> Outcome {
         // Binary files and files that are deleted but not yet committed have no text to check.
         if let Ok(text) = fs::read_to_string(root.join(&name)) {
             findings.extend(text::check(&name, &text));
+            tests.see(&name, &text);
             findings.extend(errors::unlisted(&name, &text, &codes));
         }
     }
+    findings.extend(tests.check(&read(&root.join("SECURITY.md"))?));
     let metadata = workspace::metadata()?;
     findings.extend(layers::arrows(&metadata));
     findings.extend(layers::rust_versions(&metadata));
