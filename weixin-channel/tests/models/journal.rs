@@ -54,16 +54,16 @@ impl Journal {
     /// What is not done, of one peer or of all, above a number.
     pub(crate) async fn pending(&self, peer: Option<&UserId>, after: i64, limit: usize) -> Vec<Entry> {
         yield_now().await;
-        let state = self.lock();
-        let rows = state.rows.range(after + 1..).map(|(_, row)| row).filter(|row| !row.done);
-        let page: Vec<Entry> = rows
-            .map(|row| row.entry.clone())
-            .filter(|entry| peer.is_none_or(|peer| *peer == entry.peer))
-            .take(limit)
-            .collect();
-        drop(state);
+        let page = self.page(peer, after, limit);
         yield_now().await;
         page
+    }
+
+    fn page(&self, peer: Option<&UserId>, after: i64, limit: usize) -> Vec<Entry> {
+        let state = self.lock();
+        let rows = state.rows.range(after + 1..).map(|(_, row)| row).filter(|row| !row.done);
+        let entries = rows.map(|row| row.entry.clone());
+        entries.filter(|entry| peer.is_none_or(|peer| *peer == entry.peer)).take(limit).collect()
     }
 
     pub(crate) fn all_done(&self) -> bool {
@@ -76,6 +76,15 @@ impl Journal {
 }
 
 impl State {
+    fn write(&mut self, lease: &Lease, what: &[Settlement]) -> Result<(), StoreError> {
+        if self.generation > lease.generation {
+            return Err(StoreError::fenced(&lease.account));
+        }
+        what.iter().for_each(|what| self.note(what));
+        self.writes.push(what.to_vec());
+        Ok(())
+    }
+
     fn note(&mut self, what: &Settlement) {
         let Some(row) = self.rows.get_mut(&id(what)).filter(|row| !row.done) else { return };
         match what {
@@ -103,13 +112,7 @@ impl Backend for Journal {
             if self.fails > 0 && thread_rng().gen_range(0..self.fails) == 0 {
                 return Err(StoreError::new(StoreErrorKind::Transient, "not now").into());
             }
-            let mut state = self.lock();
-            if state.generation > lease.generation {
-                return Err(StoreError::fenced(&lease.account).into());
-            }
-            what.iter().for_each(|what| state.note(what));
-            state.writes.push(what.to_vec());
-            drop(state);
+            self.lock().write(lease, what)?;
             yield_now().await;
             Ok(())
         })
