@@ -47,9 +47,7 @@ impl Port {
     pub(crate) fn open<S: Service>(build: impl FnOnce() -> S + Send + 'static) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (commands, inbox) = unbounded_channel();
-        thread::Builder::new()
-            .name("openclaw-weixin".into())
-            .spawn(move || serve(runtime, inbox, build))?;
+        thread::Builder::new().name("openclaw-weixin".into()).spawn(move || serve(runtime, inbox, build))?;
         Ok(Self { commands })
     }
 

@@ -79,10 +79,11 @@ impl Dispatcher {
         // Before anything is done with it: one that kills the process is then known by how often it was tried.
         let lease = self.lease.get();
         let noted_at = Instant::now();
+        // Before it is noted: a stop may come while that is being written, and takes it back.
+        self.in_flight.begin(&entry);
         if !noted && let Err(error) = self.note(lease.as_ref(), &entry).await {
             return DispatchOutcome::Lost(error);
         }
-        self.in_flight.begin(&entry);
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
             return DispatchOutcome::Unreadable(entry);
         };
@@ -107,17 +108,21 @@ impl Dispatcher {
         {
             return DispatchOutcome::Lost(error);
         }
+        let redelivered = entry.dispatched;
+        let message = entry.id;
+        let ticket = self.in_flight.add(entry, control);
         let delivery = Delivery {
             account: id.clone(),
-            id: entry.id,
+            id: message,
             inbound,
             control,
-            redelivered: entry.dispatched,
+            redelivered,
             settler: Settler {
                 account: id.clone(),
-                id: entry.id,
+                id: message,
                 settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
+                ticket,
                 lease: self.lease.clone(),
                 generation: lease.map_or(0, |lease| lease.generation),
                 done: false,
@@ -125,7 +130,6 @@ impl Dispatcher {
             },
             core,
         };
-        self.in_flight.add(entry, control);
         permit.send(delivery);
         DispatchOutcome::Delivered
     }

@@ -26,12 +26,21 @@ pub(crate) struct InFlight(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// With a flag for control messages.
-    entries: BTreeMap<i64, (Entry, bool)>,
+    entries: BTreeMap<i64, Open>,
+    /// Given to the next delivery.
+    ticket: u64,
     /// Which attempt of each message has begun and has no result yet, on its way to a handler too.
     attempts: HashMap<i64, u32>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
     poller: Option<mpsc::UnboundedSender<Settled>>,
+}
+
+/// A delivery.
+#[derive(Debug)]
+struct Open {
+    entry: Entry,
+    control: bool,
+    ticket: u64,
 }
 
 impl InFlight {
@@ -39,10 +48,10 @@ impl InFlight {
     pub(crate) fn attach(&self, poller: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
         let mut state = self.lock();
         state.poller = Some(poller);
-        state.entries.values().cloned().collect()
+        state.entries.values().map(|open| (open.entry.clone(), open.control)).collect()
     }
 
-    /// An attempt to handle a message begins; the journal knows.
+    /// An attempt to handle a message begins; the journal knows, or is being told.
     pub(crate) fn begin(&self, entry: &Entry) {
         self.lock().attempts.insert(entry.id, entry.attempts);
     }
@@ -65,14 +74,19 @@ impl InFlight {
         begun
     }
 
-    /// A message goes to a handler.
-    pub(crate) fn add(&self, entry: Entry, control: bool) {
-        self.lock().entries.insert(entry.id, (entry, control));
+    /// A message goes to a handler. The ticket tells this delivery of it from a later one: a handler that is late, whose
+    /// account was another process's meanwhile, says nothing about that.
+    pub(crate) fn add(&self, entry: Entry, control: bool) -> u64 {
+        let mut state = self.lock();
+        state.ticket += 1;
+        let ticket = state.ticket;
+        state.entries.insert(entry.id, Open { entry, control, ticket });
+        ticket
     }
 
-    /// True while the message is with a handler, and its account is still here.
-    pub(crate) fn has(&self, id: i64) -> bool {
-        self.lock().entries.contains_key(&id)
+    /// True while the message is with the handler that was given it by this delivery, and its account is still here.
+    pub(crate) fn has(&self, id: i64, ticket: u64) -> bool {
+        self.lock().has(id, ticket)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -81,34 +95,49 @@ impl InFlight {
 
     /// The account is gone: nobody is told any more, and nothing is remembered of its messages.
     pub(crate) fn forget(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { ticket: state.ticket, ..State::default() };
     }
 
     /// It is taken care of; the journal knows, or does not.
-    pub(crate) fn acked(&self, id: i64, journalled: bool) {
-        self.end(id);
-        self.settle(id, |entry| Settled::Acked { entry, journalled });
+    pub(crate) fn acked(&self, id: i64, ticket: u64, journalled: bool) {
+        let mut state = self.lock();
+        if state.has(id, ticket) {
+            state.attempts.remove(&id);
+            state.settle(id, |entry| Settled::Acked { entry, journalled });
+        }
     }
 
     /// It is to come again.
-    pub(crate) fn nacked(&self, id: i64, reason: String) {
-        self.settle(id, |entry| Settled::Nacked(entry, reason));
+    pub(crate) fn nacked(&self, id: i64, ticket: u64, reason: String) {
+        let mut state = self.lock();
+        if state.has(id, ticket) {
+            state.settle(id, |entry| Settled::Nacked(entry, reason));
+        }
     }
 
     /// It is to come again, and this attempt does not count.
-    pub(crate) fn returned(&self, id: i64) {
-        self.settle(id, Settled::Returned);
-    }
-
-    fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+    pub(crate) fn returned(&self, id: i64, ticket: u64) {
         let mut state = self.lock();
-        if let (Some((entry, _)), Some(poller)) = (state.entries.remove(&id), &state.poller) {
-            // A poller that has ended no longer listens; its successor reads the journal.
-            let _ = poller.send(what(entry));
+        if state.has(id, ticket) {
+            state.settle(id, Settled::Returned);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has(&self, id: i64, ticket: u64) -> bool {
+        self.entries.get(&id).is_some_and(|open| open.ticket == ticket)
+    }
+
+    fn settle(&mut self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+        if let (Some(open), Some(poller)) = (self.entries.remove(&id), &self.poller) {
+            // A poller that has ended no longer listens; its successor reads the journal.
+            let _ = poller.send(what(open.entry));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{RwLock, oneshot};
 
 use crate::backend::{Backend, Lease, Settlement, StoreError, StoreErrorKind};
 use crate::error::Error;
@@ -14,6 +14,8 @@ pub(crate) struct Settlements {
     backend: Arc<dyn Backend>,
     /// For the next write.
     waiting: Mutex<Vec<Note>>,
+    /// Shared by all writes that have begun.
+    writing: RwLock<()>,
 }
 
 struct Note {
@@ -25,7 +27,7 @@ struct Note {
 
 impl Settlements {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Arc<Self> {
-        Arc::new(Self { backend, waiting: Mutex::default() })
+        Arc::new(Self { backend, waiting: Mutex::default(), writing: RwLock::default() })
     }
 
     /// Notes what became of a message. Dropped before its end, it may have been noted or not.
@@ -53,10 +55,17 @@ impl Settlements {
         waiting.len() == 1
     }
 
+    /// Waits for the writes that have begun: whoever asked for them may be gone, and what is written next is to come after
+    /// them.
+    pub(crate) async fn written(&self) {
+        drop(self.writing.write().await);
+    }
+
     /// Writes what waits, but for what nobody waits for any more.
     async fn write(self: Arc<Self>) {
         // Whoever is ready to ask does so first; what comes later has a write of its own, and need not wait for this one.
         yield_now().await;
+        let _writing = self.writing.read().await;
         let mut notes = std::mem::take(&mut *self.lock());
         notes.retain(|note| !note.done.is_closed());
         while let Some(lease) = notes.first().map(|note| note.lease.clone()) {

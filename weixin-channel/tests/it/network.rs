@@ -142,7 +142,11 @@ impl World {
     }
 
     async fn build(&self) -> Result<(Channel, Deliveries), weixin_channel::Error> {
-        let now = || UNIX_EPOCH + Duration::from_millis(IN_PROCESS_EPOCH_MS) + turmoil::sim_elapsed().unwrap_or_default();
+        let now = || {
+            UNIX_EPOCH
+                + Duration::from_millis(IN_PROCESS_EPOCH_MS)
+                + turmoil::sim_elapsed().unwrap_or_default()
+        };
         let client = Client::builder().base_url(BASE_URL).transport(self.transport.clone()).clock(now);
         let mut policy = InboundPolicy::default();
         // No handler ever fails: whoever thinks that one did so twice is wrong.

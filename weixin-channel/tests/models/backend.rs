@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-pub(crate) use weixin_channel::backend::{
-    Answer, Entry, Lease, Settlement, StoreError, StoreErrorKind,
-};
+pub(crate) use weixin_channel::backend::{Answer, Entry, Lease, Settlement, StoreError, StoreErrorKind};
 
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn settle<'a>(&'a self, lease: &'a Lease, what: &'a [Settlement]) -> Answer<'a, ()>;

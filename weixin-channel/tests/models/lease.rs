@@ -1,6 +1,8 @@
 //! A lease that is lost, got again, renewed and let go of, while a delivery by an earlier one is settled.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use shuttle::future::block_on;
@@ -40,18 +42,19 @@ impl Process {
     }
 
     fn give_out(&self, entry: Entry) -> Settler {
-        let settler = Settler {
+        let id = entry.id;
+        let ticket = self.in_flight.add(entry, false);
+        Settler {
             account: AccountId::new("account"),
-            id: entry.id,
+            id,
             settlements: self.settlements.clone(),
             in_flight: self.in_flight.clone(),
+            ticket,
             lease: self.lease.clone(),
             generation: self.lease.get().unwrap().generation,
             done: false,
             _alone: None,
-        };
-        self.in_flight.add(entry, false);
-        settler
+        }
     }
 
     /// As a poller does that finds out.
@@ -104,7 +107,10 @@ fn letting_go_of_a_lease_does_not_let_go_of_the_next() {
         let cell = Arc::new(LeaseCell::default());
         cell.set(journal.acquire(), None);
         let (going, of) = (cell.clone(), journal.clone());
-        let release = thread::spawn(move || block_on(going.release(&*of)));
+        let mut release = Box::pin(async move { going.release(&*of).await });
+        // It has begun, and the backend takes its time.
+        assert!(block_on(poll_fn(|context| Poll::Ready(release.as_mut().poll(context)))).is_pending());
+        let release = thread::spawn(move || block_on(release));
         // Its time is up already.
         let next = Lease::new(AccountId::new("account"), 2);
         cell.set(next, Some(Instant::now()));

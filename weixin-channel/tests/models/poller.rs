@@ -74,7 +74,8 @@ impl Account {
             done_meanwhile: HashSet::new(),
             unwritten_acks: Vec::new(),
         };
-        while self.work(&mut work, &mut stop).await.is_err() {
+        let settlements = Settlements::new(self.journal.clone());
+        while self.work(&mut work, &settlements, &mut stop).await.is_err() {
             work = Work { queues: Queues::new(&policy()), ..work };
         }
         for dispatch in work.dispatches.drain(..) {
@@ -82,6 +83,7 @@ impl Account {
             let _ = dispatch.await;
         }
         self.write_acks(&mut work).await;
+        settlements.written().await;
         let returned = self.in_flight.begun();
         if !returned.is_empty() && self.settle(&returned).await.is_ok() {
             self.in_flight.take_begun();
@@ -92,8 +94,12 @@ impl Account {
         while !returned.is_empty() && self.settle(&returned).await.is_err() {}
     }
 
-    async fn work(&self, work: &mut Work, stop: &mut oneshot::Receiver<()>) -> Result<(), Error> {
-        let settlements = Settlements::new(self.journal.clone());
+    async fn work(
+        &self,
+        work: &mut Work,
+        settlements: &Arc<Settlements>,
+        stop: &mut oneshot::Receiver<()>,
+    ) -> Result<(), Error> {
         let (poller, mut settled) = mpsc::unbounded_channel();
         let open = self.in_flight.attach(poller);
         open.iter().for_each(|(entry, control)| work.queues.push_in_flight(entry, *control));
@@ -122,6 +128,11 @@ impl Account {
                     work.queues.loaded(&user, Some(page), &work.done_meanwhile);
                 }
                 () = yield_now(), if has_news => self.poll(work),
+                // A little later, until it has worked.
+                () = yield_now(), if !work.unwritten_acks.is_empty() => {
+                    self.write_acks(work).await;
+                    let _ = self.progress.send(());
+                }
             }
         }
     }
@@ -182,13 +193,11 @@ impl Account {
                 if !journalled {
                     work.unwritten_acks.push(entry.id);
                 }
-                self.write_acks(work).await;
                 return;
             }
             Settled::Returned(mut entry) => {
                 self.in_flight.end(entry.id);
-                let _ =
-                    self.settle(&[Settlement::Returned { id: entry.id, attempt: entry.attempts }]).await;
+                let _ = self.settle(&[Settlement::Returned { id: entry.id, attempt: entry.attempts }]).await;
                 entry.attempts = entry.attempts.saturating_sub(1);
                 entry
             }
@@ -218,22 +227,23 @@ impl Account {
     async fn dispatch(self, settlements: Arc<Settlements>, entry: Entry, control: bool) {
         let lease = self.lease.get().unwrap();
         let begins = Settlement::Dispatched { id: entry.id, attempt: entry.attempts };
+        self.in_flight.begin(&entry);
         let noted = settlements.settle(lease.clone(), begins).await;
         assert!(noted.is_ok() || self.journal.fails > 0, "nobody else has the account");
-        self.in_flight.begin(&entry);
         // Who may write, what is quoted, media, and a place where deliveries wait.
         yield_now().await;
+        let ticket = self.in_flight.add(entry.clone(), control);
         let settler = Settler {
             account: AccountId::new("account"),
             id: entry.id,
             settlements,
             in_flight: self.in_flight.clone(),
+            ticket,
             lease: self.lease.clone(),
             generation: lease.generation,
             done: false,
             _alone: None,
         };
-        self.in_flight.add(entry.clone(), control);
         let _ = self.handlers.send(Given { entry, control, settler });
     }
 }

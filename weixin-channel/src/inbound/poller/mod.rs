@@ -180,8 +180,11 @@ impl Poller {
         // Neither the server nor the journal holds up a stop; and who has the account now would not want it.
         if lost.is_none() {
             let in_flight = self.dispatcher.in_flight.clone();
+            let settlements = self.dispatcher.settlements.clone();
             let last_writes = async {
                 self.write_acks(&mut work).await;
+                // That an attempt begins is not to be noted after it was taken back.
+                settlements.written().await;
                 let returned = in_flight.begun();
                 if !returned.is_empty() && self.settle(&returned).await.is_ok() {
                     in_flight.take_begun();
