@@ -93,11 +93,12 @@ impl Poller {
 
     /// Usually the account stops as well, and all of this is noted then.
     async fn on_returned(&self, work: &mut Work, mut entry: Entry) {
-        self.dispatcher.in_flight.end(entry.id);
         let returned = Settlement::Returned { id: entry.id, attempt: entry.attempts };
         if let Err(error) = self.settle(&[returned]).await {
             tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
         }
+        // Not before: a poller that is cut off here says it at its end.
+        self.dispatcher.in_flight.end(entry.id);
         entry.attempts = entry.attempts.saturating_sub(1);
         entry.dispatched = true;
         work.queues.retry(entry, Instant::now() + self.policy.retry_delay);
