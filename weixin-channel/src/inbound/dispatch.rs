@@ -110,7 +110,10 @@ impl Dispatcher {
         }
         let redelivered = entry.dispatched;
         let message = entry.id;
-        let ticket = self.in_flight.add(entry, control);
+        let generation = lease.map_or(0, |lease| lease.generation);
+        let Some(ticket) = self.in_flight.add(entry, control, generation) else {
+            return DispatchOutcome::Gone;
+        };
         let delivery = Delivery {
             account: id.clone(),
             id: message,
@@ -124,7 +127,7 @@ impl Dispatcher {
                 in_flight: self.in_flight.clone(),
                 ticket,
                 lease: self.lease.clone(),
-                generation: lease.map_or(0, |lease| lease.generation),
+                generation,
                 done: false,
                 _alone: alone,
             },

@@ -27,8 +27,10 @@ pub(crate) struct InFlight(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     entries: BTreeMap<i64, Open>,
-    /// Given to the next delivery.
+    /// Given to the latest delivery.
     ticket: u64,
+    /// The generation of the lease of the last poller that has ended.
+    ended: Option<i64>,
     /// Which attempt of each message has begun and has no result yet, on its way to a handler too.
     attempts: HashMap<i64, u32>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
@@ -74,14 +76,27 @@ impl InFlight {
         begun
     }
 
-    /// A message goes to a handler. The ticket tells this delivery of it from a later one: a handler that is late, whose
-    /// account was another process's meanwhile, says nothing about that.
-    pub(crate) fn add(&self, entry: Entry, control: bool) -> u64 {
+    /// A poller has ended, that of this generation: the same as [`take_begun`](Self::take_begun), and nothing that it had on
+    /// its way goes to a handler any more.
+    pub(crate) fn close(&self, generation: i64) -> Vec<Settlement> {
         let mut state = self.lock();
+        state.ended = state.ended.max(Some(generation));
+        drop(state);
+        self.take_begun()
+    }
+
+    /// A message goes to a handler. The ticket tells this delivery of it from a later one: a handler that is late, whose
+    /// account was another process's meanwhile, says nothing about that. `None` if its poller has ended, which may have been
+    /// cut off: the next one does not know of it, and hands the message over itself.
+    pub(crate) fn add(&self, entry: Entry, control: bool, generation: i64) -> Option<u64> {
+        let mut state = self.lock();
+        if state.ended.is_some_and(|ended| ended >= generation) {
+            return None;
+        }
         state.ticket += 1;
         let ticket = state.ticket;
         state.entries.insert(entry.id, Open { entry, control, ticket });
-        ticket
+        Some(ticket)
     }
 
     /// True while the message is with the handler that was given it by this delivery, and its account is still here.
@@ -96,7 +111,7 @@ impl InFlight {
     /// The account is gone: nobody is told any more, and nothing is remembered of its messages.
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
-        *state = State { ticket: state.ticket, ..State::default() };
+        *state = State { ticket: state.ticket, ended: state.ended, ..State::default() };
     }
 
     /// It is taken care of; the journal knows, or does not.

@@ -1,6 +1,7 @@
 //! What becomes of messages, noted in groups: what several tasks ask for in one turn of the runtime is one write.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{RwLock, oneshot};
@@ -16,6 +17,8 @@ pub(crate) struct Settlements {
     waiting: Mutex<Vec<Note>>,
     /// Shared by all writes that have begun.
     writing: RwLock<()>,
+    /// Their poller has ended.
+    ended: AtomicBool,
 }
 
 struct Note {
@@ -27,7 +30,12 @@ struct Note {
 
 impl Settlements {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Arc<Self> {
-        Arc::new(Self { backend, waiting: Mutex::default(), writing: RwLock::default() })
+        Arc::new(Self {
+            backend,
+            waiting: Mutex::default(),
+            writing: RwLock::default(),
+            ended: AtomicBool::default(),
+        })
     }
 
     /// Notes what became of a message. Dropped before its end, it may have been noted or not.
@@ -55,6 +63,12 @@ impl Settlements {
         waiting.len() == 1
     }
 
+    /// The poller has ended: no attempt is noted as begun any more. A message on its way then, whose task ends a moment later,
+    /// would be counted after its attempt was taken back.
+    pub(crate) fn close(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
     /// Waits for the writes that have begun: whoever asked for them may be gone, and what is written next is to come after
     /// them.
     pub(crate) async fn written(&self) {
@@ -67,7 +81,9 @@ impl Settlements {
         yield_now().await;
         let _writing = self.writing.read().await;
         let mut notes = std::mem::take(&mut *self.lock());
-        notes.retain(|note| !note.done.is_closed());
+        let ended = self.ended.load(Ordering::Acquire);
+        let is_over = |note: &Note| ended && matches!(note.what, Settlement::Dispatched { .. });
+        notes.retain(|note| !note.done.is_closed() && !is_over(note));
         while let Some(lease) = notes.first().map(|note| note.lease.clone()) {
             let (group, others) = notes.into_iter().partition(|note| note.lease == lease);
             notes = others;

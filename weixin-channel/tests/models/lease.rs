@@ -43,7 +43,8 @@ impl Process {
 
     fn give_out(&self, entry: Entry) -> Settler {
         let id = entry.id;
-        let ticket = self.in_flight.add(entry, false);
+        let generation = self.lease.get().unwrap().generation;
+        let ticket = self.in_flight.add(entry, false, generation).unwrap();
         Settler {
             account: AccountId::new("account"),
             id,
@@ -51,7 +52,7 @@ impl Process {
             in_flight: self.in_flight.clone(),
             ticket,
             lease: self.lease.clone(),
-            generation: self.lease.get().unwrap().generation,
+            generation,
             done: false,
             _alone: None,
         }

@@ -28,6 +28,7 @@ use crate::inbound::dispatch::{DispatchOutcome, Dispatcher, Going};
 use crate::inbound::in_flight::InFlight;
 use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
+use crate::inbound::settlements::Settlements;
 use crate::outbound::outbox;
 
 /// How long `notifystop` may take, and telling the journal what it was not told before: stopping as a whole is bounded
@@ -76,12 +77,16 @@ impl Drop for Stopped {
 struct Returning {
     backend: Arc<dyn Backend>,
     lease: Arc<LeaseCell>,
+    /// The lease's, at the beginning.
+    generation: i64,
     in_flight: Arc<InFlight>,
+    settlements: Arc<Settlements>,
 }
 
 impl Drop for Returning {
     fn drop(&mut self) {
-        let returned = self.in_flight.take_begun();
+        self.settlements.close();
+        let returned = self.in_flight.close(self.generation);
         if let Some(lease) = self.lease.get().filter(|_| !returned.is_empty()) {
             self.backend.settle_at_exit(&lease, &returned);
         }
@@ -159,7 +164,9 @@ impl Poller {
         let _returning = Returning {
             backend: self.backend.clone(),
             lease: self.lease.clone(),
+            generation: self.lease.get().map_or(0, |lease| lease.generation),
             in_flight: self.dispatcher.in_flight.clone(),
+            settlements: self.dispatcher.settlements.clone(),
         };
         let mut work = Work::new(&self.policy);
         let (backend, lease) = (self.backend.clone(), self.lease.clone());
