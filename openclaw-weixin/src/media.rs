@@ -14,7 +14,7 @@ impl Session {
         let key = (AccountId::new(&fetch.account_id), fetch.delivery_id);
         let found = lock(&self.open)
             .get(&key)
-            .map(|delivery| (delivery.inbound.media(), delivery.inbound.from.to_string()));
+            .map(|delivery| (delivery.inbound.media(), delivery.inbound.from.as_str().to_owned()));
         let (items, from) = found.ok_or_else(|| {
             Failure::new(
                 "unknown-delivery",

@@ -46,7 +46,7 @@ impl Session {
         }
         // As spelled on the wire: hosts lower-case ids.
         let known = self.channel.conversation(account, to).user_id().await?;
-        let user = known.map_or_else(|| to.to_owned(), |user| user.to_string());
+        let user = known.map_or_else(|| to.to_owned(), |user| user.as_str().to_owned());
         let (received, source) = (self.received.clone(), source.clone());
         let (of, whose) = (account.clone(), user.clone());
         let look = move || {

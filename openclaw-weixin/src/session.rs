@@ -258,8 +258,8 @@ impl Message {
             message_id: inbound
                 .message_id
                 .map_or_else(|| format!("journal-{}", delivery.id), |id| id.to_string()),
-            from: inbound.from.to_string(),
-            to: delivery.account.bot_id().to_string(),
+            from: inbound.from.as_str().to_owned(),
+            to: delivery.account.bot_id().as_str().to_owned(),
             text: inbound.text.clone(),
             timestamp_ms: inbound.time_ms.filter(|time| PLAUSIBLE.contains(time)),
             media: inbound.attachments.len(),

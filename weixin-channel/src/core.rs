@@ -108,7 +108,7 @@ impl Core {
     /// answers them read that one alone. Its name says nothing of them.
     pub(crate) fn media_dir(&self, account: &AccountId, user: &UserId) -> PathBuf {
         let folder = self.quotes.media_dir(account).unwrap_or_else(|| self.state.media_dir(account));
-        let digest = Md5::digest(format!("{account}\n{user}"));
+        let digest = Md5::digest(format!("{account}\n{}", user.as_str()));
         folder.join(digest.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex

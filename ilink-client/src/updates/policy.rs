@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How [`Updates`] behaves. The defaults answer what users met in practice: sessions that end
+/// How [`Updates`](super::Updates) behaves. The defaults answer what users met in practice: sessions that end
 /// ([field note 5]), polls that are cut off ([field note 13]), not answered ([field note 14]) or answered at once
 /// ([field note 15]).
 ///

@@ -56,7 +56,8 @@ fn id(message: &WeixinMessage) -> Option<String> {
     if let Some(id) = message.message_id.filter(|id| id.0 != 0) {
         Some(format!("message:{id}"))
     } else if let Some(id) = message.client_id.as_ref().filter(|id| !id.is_empty()) {
-        Some(format!("client:{from}:{id}"))
+        // As it came: what is shown of an id is escaped and short.
+        Some(format!("client:{from}:{}", id.as_str()))
     } else if let Some(seq) = message.seq.filter(|&seq| seq != 0) {
         Some(format!("seq:{seq}"))
     } else {
