@@ -50,7 +50,11 @@ impl InFlight {
     pub(crate) fn attach(&self, poller: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
         let mut state = self.lock();
         state.poller = Some(poller);
-        state.entries.values().map(|open| (open.entry.clone(), open.control)).collect()
+        let open: Vec<(Entry, bool)> =
+            state.entries.values().map(|open| (open.entry.clone(), open.control)).collect();
+        // Their attempts go on. Before the journal is told: a stop may come while it is.
+        state.attempts.extend(open.iter().map(|(entry, _)| (entry.id, entry.attempts)));
+        open
     }
 
     /// An attempt to handle a message begins; the journal knows, or is being told.

@@ -167,7 +167,6 @@ impl Account {
         let again: Vec<Settlement> = open.iter().map(again).collect();
         if !again.is_empty() {
             self.settle(&again).await?;
-            open.iter().for_each(|(entry, _)| self.in_flight.begin(entry));
         }
         let open: HashSet<i64> = open.iter().map(|(entry, _)| entry.id).collect();
         let mut after = 0;
