@@ -117,8 +117,8 @@ impl World {
         std::fs::create_dir_all(&accounts).unwrap();
         let json = serde_json::json!({ "token": token, "baseUrl": BASE_URL, "userId": user_id });
         std::fs::write(accounts.join(format!("{account}.json")), json.to_string()).unwrap();
-        let (transport, seen) = Default::default();
-        Self { simulator, folder: Arc::new(folder), account, transport, seen, seed }
+        let transport = Simulated::default();
+        Self { simulator, folder: Arc::new(folder), account, transport, seen: Arc::default(), seed }
     }
 
     async fn serve(self) -> Result<(), Box<dyn StdError>> {
@@ -304,9 +304,9 @@ fn live(seed: u64) -> String {
     calm(&mut sim);
     let recovered_by = sim.elapsed() + RECOVERY;
     while !world.is_well() {
-        let seen = world.seen.lock().unwrap();
-        assert!(sim.elapsed() < recovered_by, "seed {seed}: {:?}, {:?}", seen.status, seen.handled);
-        drop(seen);
+        let now = world.seen.lock().unwrap();
+        assert!(sim.elapsed() < recovered_by, "seed {seed}: {:?}, {:?}", now.status, now.handled);
+        drop(now);
         sim.step().unwrap();
     }
     // Nothing comes twice.
@@ -315,9 +315,9 @@ fn live(seed: u64) -> String {
         sim.step().unwrap();
     }
     world.check();
-    let seen = world.seen.lock().unwrap();
-    let unsure = number - seen.handled.values().map(Vec::len).sum::<usize>();
-    format!("seed {seed}: {number} messages, {} starts of the program, {unsure} unsure", seen.starts)
+    let now = world.seen.lock().unwrap();
+    let unsure = number - now.handled.values().map(Vec::len).sum::<usize>();
+    format!("seed {seed}: {number} messages, {} starts of the program, {unsure} unsure", now.starts)
 }
 
 #[test]

@@ -67,6 +67,17 @@ impl Seen {
         assert!(self.in_hands.insert(id, entry.peer.clone()).is_none(), "{id} is with two handlers");
     }
 
+    fn is_given_up(&mut self, id: i64) {
+        self.is_let_go(id, true);
+        self.unsure.insert(id);
+    }
+
+    fn is_acked(&mut self, id: i64) {
+        // One that the journal refuses counts.
+        self.is_let_go(id, true);
+        self.acking.insert(id);
+    }
+
     /// Before it is said: others see it from then on.
     fn is_let_go(&mut self, id: i64, failed: bool) {
         self.in_hands.remove(&id);
@@ -98,10 +109,7 @@ async fn handle(mut given: Given, seen: &Mutex<Seen>, careless: bool) {
         }
         3 => {
             // An acknowledgement that is not waited for to its end: it counts as a failure, or is done.
-            let mut now = lock(seen);
-            now.is_let_go(id, true);
-            now.unsure.insert(id);
-            drop(now);
+            lock(seen).is_given_up(id);
             let polls = thread_rng().gen_range(0..4);
             let mut ack = pin!(given.settler.ack());
             for _ in 0..polls {
@@ -112,11 +120,7 @@ async fn handle(mut given: Given, seen: &Mutex<Seen>, careless: bool) {
             }
         }
         _ => {
-            let mut now = lock(seen);
-            // One that the journal refuses counts.
-            now.is_let_go(id, true);
-            now.acking.insert(id);
-            drop(now);
+            lock(seen).is_acked(id);
             let acked = given.settler.ack().await.is_ok();
             let mut now = lock(seen);
             let _ = if acked { now.acked.insert(id) } else { now.unsure.insert(id) };
@@ -190,7 +194,9 @@ fn model(fails: u32) {
         assert!(ended.is_ok() || cut_off);
     }
     drop(account);
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
     let seen = lock(&seen);
     for (id, _) in OLD.iter().chain(&NEW) {
         assert!(seen.acked.contains(id) || seen.unsure.contains(id), "{id} was not handled");

@@ -82,7 +82,9 @@ impl State {
         if self.generation > lease.generation {
             return Err(StoreError::fenced(&lease.account));
         }
-        what.iter().for_each(|what| self.note(what));
+        for what in what {
+            self.note(what);
+        }
         self.writes.push(what.to_vec());
         Ok(())
     }

@@ -126,7 +126,9 @@ impl Account {
     ) -> Result<(), Error> {
         let (poller, mut settled) = mpsc::unbounded_channel();
         let open = self.in_flight.attach(poller);
-        open.iter().for_each(|(entry, control)| work.queues.push_in_flight(entry, *control));
+        for (entry, control) in &open {
+            work.queues.push_in_flight(entry, *control);
+        }
         self.read_journal(work, &open).await?;
         let mut ended = Vec::new();
         loop {

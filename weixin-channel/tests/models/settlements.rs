@@ -53,7 +53,9 @@ fn model(fails: u32) {
             })
         })
         .collect();
-    askers.into_iter().for_each(|asker| asker.join().unwrap());
+    for asker in askers {
+        asker.join().unwrap();
+    }
     let writes = journal.lock().writes.clone();
     let mut noted: Vec<i64> =
         writes.iter().flatten().map(|what| if let Settlement::Acked(id) = what { *id } else { 0 }).collect();
@@ -88,7 +90,9 @@ fn a_later_lease_does_not_fail_with_an_earlier_one() {
                 assert!(is_later || result.unwrap_err().code() == "account-lost");
             })
         });
-        askers.into_iter().for_each(|asker| asker.join().unwrap());
+        for asker in askers {
+            asker.join().unwrap();
+        }
         let done: Vec<bool> = journal.lock().rows.values().map(|row| row.done).collect();
         assert_eq!(done, [false, true, false, true]);
     });
