@@ -116,18 +116,17 @@ fn is_answered(answers: &Answers, number: usize) -> bool {
 fn every_call_is_answered_once_and_before_a_closing_that_comes_after_it() {
     explore(4_000, || {
         let (ended, mut end) = mpsc::unbounded_channel();
-        let (open, closing) = Default::default();
-        let probe = Probe { open, closing, ended };
+        let probe = Probe { open: Arc::default(), closing: Arc::default(), ended };
         let port = Arc::new(Port::open(move || probe).unwrap());
-        let closes = thread_rng().gen_range(0..3);
+        let closers = thread_rng().gen_range(0..3);
         let threads: Vec<_> = (0..4)
             .map(|number| {
                 let port = port.clone();
                 thread::spawn(move || {
-                    let hangs = closes > 0 && number == 0;
+                    let hangs = closers > 0 && number == 0;
                     let first = call(&port, if hangs { "hang" } else { "echo" }, number);
                     let closed = Arc::new(AtomicUsize::new(0));
-                    if number < closes {
+                    if number < closers {
                         let (before, closed) = (first.clone(), closed.clone());
                         port.close(move || {
                             assert!(is_answered(&before, number), "a call from before its closing");
@@ -145,7 +144,7 @@ fn every_call_is_answered_once_and_before_a_closing_that_comes_after_it() {
         block_on(end.recv());
         for (number, first, second, closed) in told {
             let is_over = || {
-                let is_closed = closed.load(Ordering::Relaxed) == usize::from(number < closes);
+                let is_closed = closed.load(Ordering::Relaxed) == usize::from(number < closers);
                 is_answered(&first, number) && is_answered(&second, number) && is_closed
             };
             while !is_over() {

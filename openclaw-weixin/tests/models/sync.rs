@@ -1,5 +1,7 @@
 //! What `src/sync.rs` is to the addon, in steps that the scheduler interleaves; as much of it as the port uses.
 
+#![allow(clippy::unused_self, reason = "they look as tokio's do")]
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -51,7 +53,8 @@ impl JoinSet {
         self.0.push(spawn(task));
     }
 
-    pub(crate) async fn join_next(&mut self) -> Option<()> {
+    /// Which one has ended; tokio's says with what.
+    pub(crate) async fn join_next(&mut self) -> Option<usize> {
         if self.0.is_empty() {
             return None;
         }
@@ -61,7 +64,7 @@ impl JoinSet {
         });
         let place = place.await;
         drop(self.0.swap_remove(place));
-        Some(())
+        Some(place)
     }
 
     pub(crate) async fn shutdown(&mut self) {
