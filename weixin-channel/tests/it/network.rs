@@ -22,10 +22,12 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use turmoil::net::{TcpListener, TcpStream};
+use weixin_channel::folder::{FolderBackend, FolderOptions};
 use weixin_channel::ilink_client::{Body, BoxFuture, Client, Transport, TransportError};
-use weixin_channel::{AccountId, AccountState, Channel, Deliveries, Delivery, InboundPolicy};
+use weixin_channel::{AccountId, AccountState, Channel, Deliveries, Delivery, InboundPolicy, StateDir};
 
 use crate::config;
+use crate::hooked::{Hook, Hooked};
 use crate::in_process::BASE_URL;
 
 const SERVER: &str = "server";
@@ -149,11 +151,25 @@ impl World {
         };
         let client = Client::builder().base_url(BASE_URL).transport(self.transport.clone()).clock(now);
         let mut policy = InboundPolicy::default();
-        // No handler ever fails: whoever thinks that one did so twice is wrong.
-        policy.max_attempts = 2;
+        // No handler ever fails: whoever thinks that one did is wrong, and gives its message up.
+        policy.max_attempts = 1;
         (policy.max_held, policy.max_held_per_peer) = (12, 4);
+        let mut options = FolderOptions::default();
+        options.paused_clock = true;
+        let below = FolderBackend::open(StateDir::new(self.folder.path()), options).await?;
+        // A disk that takes its time, so that whatever may happen does so in between.
+        let pauses = Mutex::new(fastrand::Rng::with_seed(self.seed));
+        let hook: Hook = Arc::new(move |call, _| {
+            let slow = if call == "ingest" { 3_000 } else { 100 };
+            let pause = Duration::from_millis(pauses.lock().unwrap().u64(0..slow));
+            Box::pin(async move {
+                sleep(pause).await;
+                Ok(())
+            })
+        });
+        let backend = Hooked { below, hook, dead: Arc::default() };
         let builder = Channel::builder().state_dir(self.folder.path()).client(client).paused_clock();
-        builder.inbound(policy).build().await
+        builder.backend(backend).inbound(policy).build().await
     }
 
     /// A program that answers everybody, and stops and starts its account now and then.
