@@ -119,21 +119,30 @@ fn every_call_is_answered_once_and_before_a_closing_that_comes_after_it() {
         let probe = Probe { open: Arc::default(), closing: Arc::default(), ended };
         let port = Arc::new(Port::open(move || probe).unwrap());
         let closers = thread_rng().gen_range(0..3);
+        // All calls that were made, with what they answer.
+        let made: Arc<Mutex<Vec<(usize, Answers)>>> = Arc::default();
         let threads: Vec<_> = (0..4)
             .map(|number| {
-                let port = port.clone();
+                let (port, made) = (port.clone(), made.clone());
                 thread::spawn(move || {
                     let hangs = closers > 0 && number == 0;
                     let first = call(&port, if hangs { "hang" } else { "echo" }, number);
+                    made.lock().unwrap().push((number, first.clone()));
                     let closed = Arc::new(AtomicUsize::new(0));
                     if number < closers {
-                        let (before, closed) = (first.clone(), closed.clone());
+                        let (before, closed, made) = (first.clone(), closed.clone(), made.clone());
                         port.close(move || {
                             assert!(is_answered(&before, number), "a call from before its closing");
+                            // Behind the only one, those that came too late as well.
+                            let made = made.lock().unwrap();
+                            let all =
+                                closers > 1 || made.iter().all(|(number, call)| is_answered(call, *number));
+                            assert!(all, "a call that was queued behind it");
                             closed.fetch_add(1, Ordering::Relaxed);
                         });
                     }
                     let second = call(&port, "echo", number);
+                    made.lock().unwrap().push((number, second.clone()));
                     (number, first, second, closed)
                 })
             })

@@ -2,6 +2,7 @@
 
 mod keeper;
 mod load;
+mod returning;
 mod settle;
 mod store;
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keeper::Keeper;
 use self::load::{Loading, loaded};
+use self::returning::Returning;
 use self::store::{Storing, Unstored, stored};
 use crate::account::AccountId;
 use crate::account::lease_cell::LeaseCell;
@@ -25,10 +27,8 @@ use crate::account::status::{AccountState, StatusCell};
 use crate::backend::{Backend, Entry, StoreError, StoreErrorKind};
 use crate::error::Error;
 use crate::inbound::dispatch::{DispatchOutcome, Dispatcher, Going};
-use crate::inbound::in_flight::InFlight;
 use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
-use crate::inbound::settlements::Settlements;
 use crate::outbound::outbox;
 
 /// How long `notifystop` may take, and telling the journal what it was not told before: stopping as a whole is bounded
@@ -70,26 +70,6 @@ struct Stopped(StatusCell);
 impl Drop for Stopped {
     fn drop(&mut self) {
         self.0.update(|status| status.state = AccountState::Stopped);
-    }
-}
-
-/// Says at the end of a poller which attempts have no result: that of one that is cut off, or whose runtime ends, too.
-struct Returning {
-    backend: Arc<dyn Backend>,
-    lease: Arc<LeaseCell>,
-    /// The lease's, at the beginning.
-    generation: i64,
-    in_flight: Arc<InFlight>,
-    settlements: Arc<Settlements>,
-}
-
-impl Drop for Returning {
-    fn drop(&mut self) {
-        self.settlements.close();
-        let returned = self.in_flight.close(self.generation);
-        if let Some(lease) = self.lease.get().filter(|_| !returned.is_empty()) {
-            self.backend.settle_at_exit(&lease, &returned);
-        }
     }
 }
 
