@@ -93,10 +93,13 @@ impl Poller {
 
     /// Usually the account stops as well, and all of this is noted then.
     async fn on_returned(&self, work: &mut Work, mut entry: Entry) {
-        self.dispatcher.in_flight.end(entry.id);
         let returned = Settlement::Returned { id: entry.id, attempt: entry.attempts };
-        if let Err(error) = self.settle(&[returned]).await {
-            tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
+        match self.settle(&[returned]).await {
+            // Not before: where the program ends meanwhile, its end tells the journal.
+            Ok(()) => self.dispatcher.in_flight.end(entry.id),
+            Err(error) => {
+                tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
+            }
         }
         entry.attempts = entry.attempts.saturating_sub(1);
         entry.dispatched = true;
