@@ -14,10 +14,14 @@ mod media;
 mod messages;
 mod outgoing_file;
 mod port;
+#[cfg(test)]
+#[path = "port/tests.rs"]
+mod port_tests;
 mod received;
 mod send;
 mod service;
 mod session;
+mod sync;
 #[cfg(test)]
 mod types;
 

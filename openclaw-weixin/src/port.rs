@@ -11,12 +11,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::failure::Failure;
+use crate::sync::{Builder, JoinSet, Runtime, thread, timeout};
 
 /// What `close` leaves to a service that says good-bye to a server; with the runtime's own shutdown below,
 /// the whole stop stays within a second.
@@ -49,9 +47,7 @@ impl Port {
     pub(crate) fn open<S: Service>(build: impl FnOnce() -> S + Send + 'static) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (commands, inbox) = unbounded_channel();
-        std::thread::Builder::new()
-            .name("openclaw-weixin".into())
-            .spawn(move || serve(runtime, inbox, build))?;
+        thread::Builder::new().name("openclaw-weixin".into()).spawn(move || serve(runtime, inbox, build))?;
         Ok(Self { commands })
     }
 
@@ -116,6 +112,8 @@ fn serve<S: Service>(runtime: Runtime, mut inbox: UnboundedReceiver<Command>, bu
         let mut calls = JoinSet::new();
         let done = loop {
             tokio::select! {
+                biased;
+                Some(_) = calls.join_next() => {}
                 command = inbox.recv() => match command {
                     Some(Command::Call { method, params, answer }) => {
                         let service = Arc::clone(&service);
@@ -127,7 +125,6 @@ fn serve<S: Service>(runtime: Runtime, mut inbox: UnboundedReceiver<Command>, bu
                     Some(Command::Close(done)) => break Some(done),
                     None => break None,
                 },
-                Some(_) = calls.join_next() => {}
             }
         };
         // Calls in flight go first: nothing may start new work on a service that is closing.
@@ -150,68 +147,4 @@ async fn guard(method: &str, call: impl Future<Output = Result<String, Failure>>
             .unwrap_or_else(|panic| Poll::Ready(Err(Failure::panicked(method, &*panic))))
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::{Receiver, channel};
-
-    struct Probe;
-
-    impl Service for Probe {
-        type Guard = ();
-
-        fn enter(&self) {}
-
-        async fn call(&self, method: &str, params: &str) -> Result<String, Failure> {
-            match method {
-                "echo" => Ok(params.into()),
-                "hang" => std::future::pending().await,
-                "panic" => panic!("on purpose"),
-                _ => Err(Failure::new("unknown-method", "no such method")),
-            }
-        }
-
-        async fn close(&self) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn call(port: &Port, method: &str) -> Receiver<Result<String, Failure>> {
-        let (sender, receiver) = channel();
-        port.call(method.into(), "{}".into(), move |result| sender.send(result).unwrap());
-        receiver
-    }
-
-    #[test]
-    fn a_panic_fails_its_own_call_only() {
-        let port = Port::open(|| Probe).unwrap();
-        let failure = call(&port, "panic").recv().unwrap().unwrap_err();
-        assert_eq!(failure.code, "internal");
-        assert!(failure.message.contains("on purpose"), "{}", failure.message);
-        assert_eq!(call(&port, "echo").recv().unwrap(), Ok("{}".into()));
-    }
-
-    #[test]
-    fn closing_ends_although_service_and_calls_hang() {
-        let port = Port::open(|| Probe).unwrap();
-        let hanging = call(&port, "hang");
-        let (sender, closed) = channel();
-        port.close(move || sender.send(()).unwrap());
-        closed.recv().unwrap();
-        assert_eq!(hanging.recv().unwrap(), Err(Failure::closed()));
-        assert_eq!(call(&port, "echo").recv().unwrap(), Err(Failure::closed()));
-        let (sender, again) = channel();
-        port.close(move || sender.send(()).unwrap());
-        again.recv().unwrap();
-    }
-
-    #[test]
-    fn a_dropped_port_ends_its_thread() {
-        let port = Port::open(|| Probe).unwrap();
-        let hanging = call(&port, "hang");
-        drop(port);
-        assert_eq!(hanging.recv().unwrap(), Err(Failure::closed()));
-    }
 }

@@ -11,6 +11,9 @@ mod core;
 mod error;
 pub mod fleet;
 pub mod folder;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbound;
 pub mod markdown;
 mod outbound;
@@ -22,6 +25,7 @@ mod rules;
 pub mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sync;
 
 pub use access::PairingPolicy;
 pub use access::allow_list::AllowList;

@@ -1,5 +1,6 @@
 //! Accounts: one logged-in bot each.
 
+pub(crate) mod lease_cell;
 pub(crate) mod lifecycle;
 pub(crate) mod login;
 pub(crate) mod reconcile;

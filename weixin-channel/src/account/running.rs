@@ -7,8 +7,9 @@ use std::time::Duration;
 use ilink_client::Bot;
 use tokio::sync::{OwnedMutexGuard, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use crate::account::lease_cell::LeaseCell;
 use crate::account::status::{AccountStatus, StatusCell};
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Backend, Entry, Lease};
@@ -39,20 +40,6 @@ pub(crate) struct RunningAccount {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) lease: Arc<LeaseCell>,
     pub(crate) sends: AccountSends,
-}
-
-/// The latest lease of an account in this process, shared by its poller and its deliveries.
-#[derive(Debug, Default)]
-pub(crate) struct LeaseCell(Mutex<LeaseState>);
-
-#[derive(Debug, Default)]
-struct LeaseState {
-    lease: Option<Lease>,
-    held: bool,
-    /// Until when it is good without being renewed; `None`: for as long as the process lives.
-    good_until: Option<Instant>,
-    /// The generation of the last one that was lost to another process.
-    lost: Option<i64>,
 }
 
 /// The poller that runs, or is about to end.
@@ -165,60 +152,5 @@ impl RunningAccount {
 
     fn lock(&self) -> MutexGuard<'_, Option<Run>> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LeaseCell {
-    /// A lease was got.
-    pub(crate) fn set(&self, lease: Lease, good_until: Option<Instant>) {
-        let mut state = self.lock();
-        *state = LeaseState { lease: Some(lease), held: true, good_until, lost: state.lost };
-    }
-
-    /// It was renewed.
-    pub(crate) fn renewed(&self, good_until: Instant) {
-        self.lock().good_until = Some(good_until);
-    }
-
-    pub(crate) fn good_until(&self) -> Option<Instant> {
-        self.lock().good_until
-    }
-
-    /// The latest may be another process's.
-    pub(crate) fn lose(&self) {
-        let mut state = self.lock();
-        state.lost = state.lease.as_ref().map(|lease| lease.generation);
-    }
-
-    /// Whether what came with a lease of that generation may be with another process by now. A process that was stopped
-    /// and goes on finds out here, before anything else has told it.
-    pub(crate) fn is_lost(&self, generation: i64) -> bool {
-        let state = self.lock();
-        let is_over = state.held
-            && state.lease.as_ref().is_some_and(|lease| lease.generation == generation)
-            && state.good_until.is_some_and(|time| Instant::now() >= time);
-        is_over || state.lost.is_some_and(|lost| lost >= generation)
-    }
-
-    /// The latest, whether it is still held or not.
-    pub(crate) fn get(&self) -> Option<Lease> {
-        self.lock().lease.clone()
-    }
-
-    /// Lets go of the lease, once.
-    pub(crate) async fn release(&self, backend: &dyn Backend) {
-        let held = |state: &LeaseState| state.lease.clone().filter(|_| state.held);
-        let Some(lease) = held(&self.lock()) else { return };
-        if let Err(error) = backend.release(&lease).await {
-            tracing::warn!(account = %lease.account, %error, "the account may stay taken for a while");
-        }
-        let mut state = self.lock();
-        if state.lease.as_ref() == Some(&lease) {
-            state.held = false;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LeaseState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

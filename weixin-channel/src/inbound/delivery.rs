@@ -7,16 +7,12 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
 use crate::account::AccountId;
-use crate::account::running::LeaseCell;
-use crate::backend::{Settlement, StoreError};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
-use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
-use crate::inbound::settlements::Settlements;
-use crate::inbound::suspects::Alone;
+use crate::inbound::settler::Settler;
 use crate::outbound::reply::Reply;
 use crate::outbound::send::SendReport;
 
@@ -38,27 +34,9 @@ pub struct Delivery {
     /// It was on its way to a handler before and was not acknowledged, in this process or in one that has ended since: a
     /// handler may have had it.
     pub redelivered: bool,
+    /// Before `core`: the account runs until it is said what became of the message.
+    pub(crate) settler: Settler,
     pub(crate) core: Arc<Core>,
-    pub(crate) settler: Option<Settler>,
-}
-
-/// The way back: the journal, and the poller if there is one.
-pub(crate) struct Settler {
-    pub(crate) settlements: Arc<Settlements>,
-    pub(crate) in_flight: Arc<InFlight>,
-    /// The latest of this process: a restart of the account goes on with its deliveries.
-    pub(crate) lease: Arc<LeaseCell>,
-    /// That of the lease by which it was given out.
-    pub(crate) generation: i64,
-    /// Others wait for it to end, or for a while.
-    pub(crate) _alone: Option<Alone>,
-}
-
-impl Settler {
-    /// Another process may have the account, and the message with it.
-    fn is_lost(&self) -> bool {
-        self.lease.is_lost(self.generation)
-    }
 }
 
 impl Delivery {
@@ -69,10 +47,10 @@ impl Delivery {
     /// message comes again after a restart. If this future is dropped before it ends, the message comes again.
     pub async fn ack(mut self) -> Result<(), Error> {
         // First, so that a quote of it in the user's next message is known.
-        if self.settler.as_ref().is_some_and(|settler| settler.in_flight.has(self.id)) {
+        if self.settler.is_open() {
             self.core.quotes.received(&self.account, &self.inbound, self.core.now()).await;
         }
-        self.settle().await
+        self.settler.ack().await
     }
 
     /// The message is not to be taken care of, because you do not let its sender in: it does not come again, and nothing
@@ -81,26 +59,7 @@ impl Delivery {
     /// # Errors
     /// As [`ack`](Self::ack).
     pub async fn dismiss(mut self) -> Result<(), Error> {
-        self.settle().await
-    }
-
-    async fn settle(&mut self) -> Result<(), Error> {
-        let Some(settler) = &self.settler else { return Ok(()) };
-        if settler.is_lost() {
-            self.settler = None;
-            return Err(StoreError::fenced(&self.account).into());
-        }
-        let lease = settler.lease.get().filter(|_| settler.in_flight.has(self.id));
-        let Some(lease) = lease else {
-            // The account was logged out: there is nothing left to be noted.
-            self.settler = None;
-            return Ok(());
-        };
-        let result = settler.settlements.settle(lease, Settlement::Acked(self.id)).await;
-        settler.in_flight.acked(self.id, result.is_ok());
-        // Not before: one that is not waited for to its end is given back.
-        self.settler = None;
-        result
+        self.settler.ack().await
     }
 
     /// Fetches the media of the message that is not here yet, once you have decided that its sender may send you any.
@@ -112,14 +71,12 @@ impl Delivery {
     /// The message could not be handled: it comes again after a while, and after several attempts it becomes a dead
     /// letter with this reason.
     pub fn nack(mut self, reason: impl Into<String>) {
-        self.fail(reason.into());
+        self.settler.nack(reason.into());
     }
 
     /// The message was not handled because the program stops: it comes again, and this attempt does not count.
     pub fn give_back(mut self) {
-        if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
-            settler.in_flight.returned(self.id);
-        }
+        self.settler.give_back();
     }
 
     /// Answers: short for [`conversation`](Self::conversation)`().send(reply)`.
@@ -134,18 +91,6 @@ impl Delivery {
     #[must_use]
     pub fn conversation(&self) -> Conversation {
         Conversation::new(self.core.clone(), &self.account, self.inbound.from.as_str())
-    }
-
-    fn fail(&mut self, reason: String) {
-        if let Some(settler) = self.settler.take().filter(|settler| !settler.is_lost()) {
-            settler.in_flight.nacked(self.id, reason);
-        }
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        self.fail("the handler ended without acknowledging it".to_owned());
     }
 }
 
@@ -199,7 +144,7 @@ impl Deliveries {
                 else => return None,
             };
             // One that waited here while its account was lost is another process's.
-            if !delivery.settler.as_ref().is_some_and(Settler::is_lost) {
+            if !delivery.settler.is_lost() {
                 return Some(delivery);
             }
         }

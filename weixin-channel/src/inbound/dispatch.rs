@@ -8,18 +8,19 @@ use tokio::time::Instant;
 
 use crate::access::admission;
 use crate::access::policy::Verdict;
-use crate::account::running::LeaseCell;
+use crate::account::lease_cell::LeaseCell;
 use crate::account::{Account, AccountConfig, AccountId};
 use crate::backend::{Entry, Lease, Settlement};
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::error::Error;
-use crate::inbound::delivery::{Delivery, Lanes, Settler};
+use crate::inbound::delivery::{Delivery, Lanes};
 use crate::inbound::in_flight::InFlight;
 use crate::inbound::media;
 use crate::inbound::message::Inbound;
 use crate::inbound::policy::MediaPolicy;
 use crate::inbound::settlements::Settlements;
+use crate::inbound::settler::Settler;
 
 /// What it takes to hand over messages of one account.
 #[derive(Clone)]
@@ -78,10 +79,11 @@ impl Dispatcher {
         // Before anything is done with it: one that kills the process is then known by how often it was tried.
         let lease = self.lease.get();
         let noted_at = Instant::now();
+        // Before it is noted: a stop may come while that is being written, and takes it back.
+        self.in_flight.begin(&entry);
         if !noted && let Err(error) = self.note(lease.as_ref(), &entry).await {
             return DispatchOutcome::Lost(error);
         }
-        self.in_flight.begin(&entry);
         let Some(mut inbound) = Inbound::from_json(&entry.raw) else {
             return DispatchOutcome::Unreadable(entry);
         };
@@ -106,22 +108,31 @@ impl Dispatcher {
         {
             return DispatchOutcome::Lost(error);
         }
+        let redelivered = entry.dispatched;
+        let message = entry.id;
+        let generation = lease.map_or(0, |lease| lease.generation);
+        let Some(ticket) = self.in_flight.add(entry, control, generation) else {
+            return DispatchOutcome::Gone;
+        };
         let delivery = Delivery {
             account: id.clone(),
-            id: entry.id,
+            id: message,
             inbound,
             control,
-            redelivered: entry.dispatched,
-            core,
-            settler: Some(Settler {
+            redelivered,
+            settler: Settler {
+                account: id.clone(),
+                id: message,
                 settlements: self.settlements.clone(),
                 in_flight: self.in_flight.clone(),
+                ticket,
                 lease: self.lease.clone(),
-                generation: lease.map_or(0, |lease| lease.generation),
+                generation,
+                done: false,
                 _alone: alone,
-            }),
+            },
+            core,
         };
-        self.in_flight.add(entry, control);
         permit.send(delivery);
         DispatchOutcome::Delivered
     }

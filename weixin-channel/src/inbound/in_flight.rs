@@ -2,11 +2,12 @@
 //! second time beside itself (invariant 2).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 
 use crate::backend::{Entry, Settlement};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -25,12 +26,23 @@ pub(crate) struct InFlight(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// With a flag for control messages.
-    entries: BTreeMap<i64, (Entry, bool)>,
+    entries: BTreeMap<i64, Open>,
+    /// Given to the latest delivery.
+    ticket: u64,
+    /// The generation of the lease of the last poller that has ended.
+    ended: Option<i64>,
     /// Which attempt of each message has begun and has no result yet, on its way to a handler too.
     attempts: HashMap<i64, u32>,
     /// Who is told; nobody while the account is stopped, and then the journal alone knows.
     poller: Option<mpsc::UnboundedSender<Settled>>,
+}
+
+/// A delivery.
+#[derive(Debug)]
+struct Open {
+    entry: Entry,
+    control: bool,
+    ticket: u64,
 }
 
 impl InFlight {
@@ -38,10 +50,14 @@ impl InFlight {
     pub(crate) fn attach(&self, poller: mpsc::UnboundedSender<Settled>) -> Vec<(Entry, bool)> {
         let mut state = self.lock();
         state.poller = Some(poller);
-        state.entries.values().cloned().collect()
+        let open: Vec<(Entry, bool)> =
+            state.entries.values().map(|open| (open.entry.clone(), open.control)).collect();
+        // Their attempts go on. Before the journal is told: a stop may come while it is.
+        state.attempts.extend(open.iter().map(|(entry, _)| (entry.id, entry.attempts)));
+        open
     }
 
-    /// An attempt to handle a message begins; the journal knows.
+    /// An attempt to handle a message begins; the journal knows, or is being told.
     pub(crate) fn begin(&self, entry: &Entry) {
         self.lock().attempts.insert(entry.id, entry.attempts);
     }
@@ -64,14 +80,32 @@ impl InFlight {
         begun
     }
 
-    /// A message goes to a handler.
-    pub(crate) fn add(&self, entry: Entry, control: bool) {
-        self.lock().entries.insert(entry.id, (entry, control));
+    /// A poller has ended, that of this generation: the same as [`take_begun`](Self::take_begun), and nothing that it had on
+    /// its way goes to a handler any more.
+    pub(crate) fn close(&self, generation: i64) -> Vec<Settlement> {
+        let mut state = self.lock();
+        state.ended = state.ended.max(Some(generation));
+        drop(state);
+        self.take_begun()
     }
 
-    /// True while the message is with a handler, and its account is still here.
-    pub(crate) fn has(&self, id: i64) -> bool {
-        self.lock().entries.contains_key(&id)
+    /// A message goes to a handler. The ticket tells this delivery of it from a later one: a handler that is late, whose
+    /// account was another process's meanwhile, says nothing about that. `None` if its poller has ended, which may have been
+    /// cut off: the next one does not know of it, and hands the message over itself.
+    pub(crate) fn add(&self, entry: Entry, control: bool, generation: i64) -> Option<u64> {
+        let mut state = self.lock();
+        if state.ended.is_some_and(|ended| ended >= generation) {
+            return None;
+        }
+        state.ticket += 1;
+        let ticket = state.ticket;
+        state.entries.insert(entry.id, Open { entry, control, ticket });
+        Some(ticket)
+    }
+
+    /// True while the message is with the handler that was given it by this delivery, and its account is still here.
+    pub(crate) fn has(&self, id: i64, ticket: u64) -> bool {
+        self.lock().has(id, ticket)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,34 +114,49 @@ impl InFlight {
 
     /// The account is gone: nobody is told any more, and nothing is remembered of its messages.
     pub(crate) fn forget(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { ticket: state.ticket, ended: state.ended, ..State::default() };
     }
 
     /// It is taken care of; the journal knows, or does not.
-    pub(crate) fn acked(&self, id: i64, journalled: bool) {
-        self.end(id);
-        self.settle(id, |entry| Settled::Acked { entry, journalled });
+    pub(crate) fn acked(&self, id: i64, ticket: u64, journalled: bool) {
+        let mut state = self.lock();
+        if state.has(id, ticket) {
+            state.attempts.remove(&id);
+            state.settle(id, |entry| Settled::Acked { entry, journalled });
+        }
     }
 
     /// It is to come again.
-    pub(crate) fn nacked(&self, id: i64, reason: String) {
-        self.settle(id, |entry| Settled::Nacked(entry, reason));
+    pub(crate) fn nacked(&self, id: i64, ticket: u64, reason: String) {
+        let mut state = self.lock();
+        if state.has(id, ticket) {
+            state.settle(id, |entry| Settled::Nacked(entry, reason));
+        }
     }
 
     /// It is to come again, and this attempt does not count.
-    pub(crate) fn returned(&self, id: i64) {
-        self.settle(id, Settled::Returned);
-    }
-
-    fn settle(&self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+    pub(crate) fn returned(&self, id: i64, ticket: u64) {
         let mut state = self.lock();
-        if let (Some((entry, _)), Some(poller)) = (state.entries.remove(&id), &state.poller) {
-            // A poller that has ended no longer listens; its successor reads the journal.
-            let _ = poller.send(what(entry));
+        if state.has(id, ticket) {
+            state.settle(id, Settled::Returned);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has(&self, id: i64, ticket: u64) -> bool {
+        self.entries.get(&id).is_some_and(|open| open.ticket == ticket)
+    }
+
+    fn settle(&mut self, id: i64, what: impl FnOnce(Entry) -> Settled) {
+        if let (Some(open), Some(poller)) = (self.entries.remove(&id), &self.poller) {
+            // A poller that has ended no longer listens; its successor reads the journal.
+            let _ = poller.send(what(open.entry));
+        }
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) mod dead_letters;
 pub(crate) mod delivery;
 pub(crate) mod dispatch;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod in_flight;
 pub(crate) mod media;
 pub(crate) mod message;
@@ -11,4 +11,5 @@ pub(crate) mod policy;
 pub(crate) mod poller;
 mod queue;
 pub(crate) mod settlements;
+pub(crate) mod settler;
 pub(crate) mod suspects;

@@ -298,4 +298,5 @@ impl Queues {
 }
 
 #[cfg(test)]
+#[path = "queue/tests.rs"]
 mod tests;

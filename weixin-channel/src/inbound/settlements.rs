@@ -1,18 +1,24 @@
 //! What becomes of messages, noted in groups: what several tasks ask for in one turn of the runtime is one write.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{RwLock, oneshot};
 
 use crate::backend::{Backend, Lease, Settlement, StoreError, StoreErrorKind};
 use crate::error::Error;
+use crate::sync::{Mutex, MutexGuard, spawn, yield_now};
 
 /// What is to be noted of the messages of one account.
 pub(crate) struct Settlements {
     backend: Arc<dyn Backend>,
     /// For the next write.
     waiting: Mutex<Vec<Note>>,
+    /// Shared by all writes that have begun.
+    writing: RwLock<()>,
+    /// Their poller has ended.
+    ended: AtomicBool,
 }
 
 struct Note {
@@ -24,7 +30,12 @@ struct Note {
 
 impl Settlements {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Arc<Self> {
-        Arc::new(Self { backend, waiting: Mutex::default() })
+        Arc::new(Self {
+            backend,
+            waiting: Mutex::default(),
+            writing: RwLock::default(),
+            ended: AtomicBool::default(),
+        })
     }
 
     /// Notes what became of a message. Dropped before its end, it may have been noted or not.
@@ -35,7 +46,7 @@ impl Settlements {
         let (done, answer) = oneshot::channel();
         if self.push(Note { lease, what, done }) {
             // A task of its own, so that nobody who stops waiting holds up the others.
-            tokio::spawn(self.clone().write());
+            spawn(self.clone().write());
         }
         let gone = |_| {
             let sentence =
@@ -52,12 +63,27 @@ impl Settlements {
         waiting.len() == 1
     }
 
+    /// The poller has ended: no attempt is noted as begun any more. A message on its way then, whose task ends a moment later,
+    /// would be counted after its attempt was taken back.
+    pub(crate) fn close(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Waits for the writes that have begun: whoever asked for them may be gone, and what is written next is to come after
+    /// them.
+    pub(crate) async fn written(&self) {
+        drop(self.writing.write().await);
+    }
+
     /// Writes what waits, but for what nobody waits for any more.
     async fn write(self: Arc<Self>) {
         // Whoever is ready to ask does so first; what comes later has a write of its own, and need not wait for this one.
-        tokio::task::yield_now().await;
+        yield_now().await;
+        let _writing = self.writing.read().await;
         let mut notes = std::mem::take(&mut *self.lock());
-        notes.retain(|note| !note.done.is_closed());
+        let ended = self.ended.load(Ordering::Acquire);
+        let is_over = |note: &Note| ended && matches!(note.what, Settlement::Dispatched { .. });
+        notes.retain(|note| !note.done.is_closed() && !is_over(note));
         while let Some(lease) = notes.first().map(|note| note.lease.clone()) {
             let (group, others) = notes.into_iter().partition(|note| note.lease == lease);
             notes = others;

@@ -2,6 +2,9 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+/// Lists within lists are indented up to this depth, which is more than fits on a phone: their number is the writer's.
+const DEEPEST: usize = 16;
+
 /// Headings and emphasis bare, links and images as `text (url)`, code kept, a table's row as a line, blocks apart.
 pub(super) fn plain(text: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
@@ -103,7 +106,7 @@ impl Writer {
     fn item(&mut self) {
         self.line();
         let depth = self.lists.len().saturating_sub(1);
-        self.out.push_str(&"  ".repeat(depth));
+        self.out.push_str(&"  ".repeat(depth.min(DEEPEST)));
         match self.lists.last_mut() {
             Some(Some(number)) => {
                 self.out.extend([&number.to_string(), ". "]);
@@ -135,7 +138,7 @@ impl Writer {
     }
 
     fn indent(&self) -> String {
-        "  ".repeat(self.lists.len())
+        "  ".repeat(self.lists.len().min(DEEPEST))
     }
 }
 
@@ -172,6 +175,15 @@ mod tests {
             if !text.contains("```") && !text.contains(':') {
                 proptest::prop_assert_eq!(words(&out), words(&text), "{:?}", out);
             }
+        }
+    }
+
+    /// Each level would be indented by two more: 100 KB of these were 5 GB.
+    #[test]
+    fn lists_in_lists_do_not_fill_the_memory() {
+        for text in ["- ".repeat(5_000), "1. ".repeat(5_000), "> - ".repeat(5_000) + "a\n\nb"] {
+            let plain = plain(&text);
+            assert!(plain.len() < 64 * text.len(), "{} bytes of {}", plain.len(), text.len());
         }
     }
 

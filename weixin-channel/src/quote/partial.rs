@@ -14,7 +14,8 @@ pub fn partial<'a>(text: &'a str, part: &PartialText) -> Option<&'a str> {
     let (start_index, end_index) = (part.start_index.unwrap_or(0), part.end_index.unwrap_or(0));
     let from = occurrence(text, start, start_index)?;
     let after_start = from + start.len();
-    let over_whole_text = occurrence(text, end, end_index).filter(|&at| at >= from);
+    let over_whole_text =
+        occurrence(text, end, end_index).filter(|&at| at >= from && at + end.len() >= after_start);
     let after = occurrence(&text[after_start..], end, end_index).map(|at| after_start + at);
     let mut readings = [over_whole_text, after].into_iter().flatten().map(|at| &text[from..at + end.len()]);
     match part.quote_md5.as_deref().filter(|md5| !md5.is_empty()) {
@@ -70,6 +71,8 @@ mod tests {
         // The first `b` of the text comes before the third `a`.
         assert_eq!(partial(TEXT, &part("a", 2, "b", 0)), Some("a3b"));
         assert_eq!(partial("一个字", &part("个", 0, "个", 0)), Some("个"), "one sign, start and end");
+        // Nor does one that ends within its own start.
+        assert_eq!(partial("abcab", &part("abc", 0, "ab", 0)), Some("abcab"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod failing_store;
 mod forgotten;
 mod hooked;
 mod inbound;
+mod network;
 mod off_the_runtime;
 mod outbound;
 mod path_faults;

@@ -1,12 +1,16 @@
 //! What happens at the same time, or in the wrong moment: starts, stops, logouts, flushes, clocks, and a journal that
 //! is taken away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ilink_fixtures::{Endpoint, Fault};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use weixin_channel::backend::Settlement;
 use weixin_channel::{AccountState, ChannelLoginEvent, InboundPolicy, OutboxPolicy, SendPolicy};
 
+use crate::hooked::{Hook, Hooked};
 use crate::{Lab, USER, config, next, quiet, until};
 
 /// Sends that wait for each other by so much.
@@ -31,6 +35,36 @@ async fn a_start_waits_for_the_stop_that_is_under_way() {
     assert!(timeout(Duration::ZERO, channel.stop(&lab.account)).await.is_err());
     channel.start(&lab.account, config()).await.unwrap();
     until(&channel, &lab.account, AccountState::Online).await;
+}
+
+/// It is asked for by the lease of before, and written when there is a later one.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_that_a_restart_overtakes_is_noted() {
+    let lab = Lab::new();
+    let slow = Arc::new(Semaphore::new(0));
+    let gate = slow.clone();
+    let hook: Hook = Arc::new(move |_, what| {
+        let waits = what.iter().any(|what| matches!(what, Settlement::Acked(_)));
+        let gate = gate.clone();
+        Box::pin(async move {
+            if waits {
+                drop(gate.acquire().await);
+            }
+            Ok(())
+        })
+    });
+    let backend = Hooked { below: lab.backend().await, hook, dead: Arc::default() };
+    let (channel, mut deliveries) = lab.builder().backend(backend).build().await.unwrap();
+    channel.start(&lab.account, config()).await.unwrap();
+    lab.phone().send_text("hi");
+    let ack = tokio::spawn(next(&mut deliveries).await.ack());
+    sleep(Duration::from_secs(1)).await;
+    channel.stop(&lab.account).await;
+    channel.start(&lab.account, config()).await.unwrap();
+    slow.add_permits(1);
+    ack.await.unwrap().expect("nobody else has the account");
+    assert!(quiet(&mut deliveries).await);
+    assert_eq!(channel.backend().counts(&lab.account).await.unwrap().pending, 0);
 }
 
 #[tokio::test(start_paused = true)]

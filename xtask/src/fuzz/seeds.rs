@@ -29,9 +29,24 @@ fn seed(corpus: &Path) -> Outcome {
             let text = fs::read_to_string(&case).map_err(|e| error(&case, &e))?;
             let exchange: Value = serde_json::from_str(&text).map_err(|e| error(&case, &e))?;
             let Some(body) = exchange["response"]["body"].as_str() else { continue };
+            if name == "getupdates" {
+                seed_messages(&corpus.join("inbound"), &case, body)?;
+            }
             let seed = own.join(format!("{name}-{}", case.file_stem().unwrap_or_default().to_string_lossy()));
             fs::write(&seed, [&prefix, body.as_bytes()].concat()).map_err(|e| error(&seed, &e))?;
         }
+    }
+    Ok(())
+}
+
+/// Each message of an answer to a poll by itself.
+fn seed_messages(corpus: &Path, case: &Path, answer: &str) -> Outcome {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    fs::create_dir_all(corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
+    for (number, message) in answer["msgs"].as_array().into_iter().flatten().enumerate() {
+        let name = case.file_stem().unwrap_or_default().to_string_lossy();
+        let seed = corpus.join(format!("{name}-{number}"));
+        fs::write(&seed, message.to_string()).map_err(|error| format!("{}: {error}", seed.display()))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::account::running::LeaseCell;
+use crate::account::lease_cell::LeaseCell;
 use crate::backend::{Leases, StoreError};
 use crate::error::Error;
 

@@ -35,9 +35,6 @@ impl Poller {
         let again: Vec<Settlement> = open.iter().map(again).collect();
         if !again.is_empty() {
             self.settle(&again).await?;
-            for (entry, _) in open {
-                self.dispatcher.in_flight.begin(entry);
-            }
         }
         let open: HashSet<i64> = open.iter().map(|(entry, _)| entry.id).collect();
         let mut after = 0;

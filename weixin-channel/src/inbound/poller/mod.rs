@@ -2,6 +2,7 @@
 
 mod keeper;
 mod load;
+mod returning;
 mod settle;
 mod store;
 
@@ -18,14 +19,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use self::keeper::Keeper;
 use self::load::{Loading, loaded};
+use self::returning::Returning;
 use self::store::{Storing, Unstored, stored};
 use crate::account::AccountId;
-use crate::account::running::LeaseCell;
+use crate::account::lease_cell::LeaseCell;
 use crate::account::status::{AccountState, StatusCell};
 use crate::backend::{Backend, Entry, StoreError, StoreErrorKind};
 use crate::error::Error;
 use crate::inbound::dispatch::{DispatchOutcome, Dispatcher, Going};
-use crate::inbound::in_flight::InFlight;
 use crate::inbound::policy::{ControlWords, InboundPolicy};
 use crate::inbound::queue::Queues;
 use crate::outbound::outbox;
@@ -69,22 +70,6 @@ struct Stopped(StatusCell);
 impl Drop for Stopped {
     fn drop(&mut self) {
         self.0.update(|status| status.state = AccountState::Stopped);
-    }
-}
-
-/// Says at the end of a poller which attempts have no result: that of one that is cut off, or whose runtime ends, too.
-struct Returning {
-    backend: Arc<dyn Backend>,
-    lease: Arc<LeaseCell>,
-    in_flight: Arc<InFlight>,
-}
-
-impl Drop for Returning {
-    fn drop(&mut self) {
-        let returned = self.in_flight.take_begun();
-        if let Some(lease) = self.lease.get().filter(|_| !returned.is_empty()) {
-            self.backend.settle_at_exit(&lease, &returned);
-        }
     }
 }
 
@@ -159,7 +144,9 @@ impl Poller {
         let _returning = Returning {
             backend: self.backend.clone(),
             lease: self.lease.clone(),
+            generation: self.lease.get().map_or(0, |lease| lease.generation),
             in_flight: self.dispatcher.in_flight.clone(),
+            settlements: self.dispatcher.settlements.clone(),
         };
         let mut work = Work::new(&self.policy);
         let (backend, lease) = (self.backend.clone(), self.lease.clone());
@@ -180,8 +167,11 @@ impl Poller {
         // Neither the server nor the journal holds up a stop; and who has the account now would not want it.
         if lost.is_none() {
             let in_flight = self.dispatcher.in_flight.clone();
+            let settlements = self.dispatcher.settlements.clone();
             let last_writes = async {
                 self.write_acks(&mut work).await;
+                // That an attempt begins is not to be noted after it was taken back.
+                settlements.written().await;
                 let returned = in_flight.begun();
                 if !returned.is_empty() && self.settle(&returned).await.is_ok() {
                     in_flight.take_begun();

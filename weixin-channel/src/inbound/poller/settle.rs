@@ -101,6 +101,8 @@ impl Poller {
                 tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
             }
         }
+        // Not before: a poller that is cut off here says it at its end.
+        self.dispatcher.in_flight.end(entry.id);
         entry.attempts = entry.attempts.saturating_sub(1);
         entry.dispatched = true;
         work.queues.retry(entry, Instant::now() + self.policy.retry_delay);

@@ -1,0 +1,3 @@
+//! The crate's own.
+
+pub(crate) use weixin_channel::Error;
