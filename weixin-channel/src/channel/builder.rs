@@ -166,6 +166,7 @@ impl ChannelBuilder {
             durability: self.durability,
             quotes: self.quotes,
             paused_clock: self.paused_clock,
+            vfs: None,
         };
         #[cfg(not(feature = "sqlite"))]
         let options = self.quotes;

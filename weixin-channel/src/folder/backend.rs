@@ -13,7 +13,7 @@ use crate::account::AccountId;
 use crate::blocking::blocking;
 use crate::error::Error;
 use crate::quote::QuoteLimits;
-use crate::sqlite::{self, Database, Durability};
+use crate::sqlite::{self, Database, Durability, Opening};
 
 /// A state folder as a [`Backend`](crate::backend::Backend). Cheap to clone; its threads end with the last clone.
 #[derive(Clone, Debug)]
@@ -32,11 +32,19 @@ pub struct FolderOptions {
     /// Keeps tokio's clock still, where it is [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html), while the
     /// database is waited for: for tests; no.
     pub paused_clock: bool,
+    /// The name of a VFS of SQLite for the journal, instead of the default one: for tests, whose disks fail.
+    #[doc(hidden)]
+    pub vfs: Option<String>,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { durability: Durability::default(), quotes: Some(QuoteLimits::default()), paused_clock: false }
+        Self {
+            durability: Durability::default(),
+            quotes: Some(QuoteLimits::default()),
+            paused_clock: false,
+            vfs: None,
+        }
     }
 }
 
@@ -58,11 +66,11 @@ impl FolderBackend {
     /// # Errors
     /// If it cannot be written, or its journal cannot be opened or was written by a newer version.
     pub async fn open(state: StateDir, options: FolderOptions) -> Result<Self, Error> {
-        let FolderOptions { durability, quotes, paused_clock } = options;
+        let FolderOptions { durability, quotes, paused_clock, vfs } = options;
         let folder = state.clone();
         let (db, quotes) = blocking(move || {
             folder.prepare()?;
-            let db = sqlite::open(&folder.journal_path(), durability, paused_clock)?;
+            let db = sqlite::open(&folder.journal_path(), &Opening { durability, paused_clock, vfs })?;
             Ok((db, quotes.and_then(|limits| QuoteThread::open(&folder, limits, paused_clock))))
         })
         .await?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::error::Error;
@@ -63,11 +63,29 @@ fn told(error: &rusqlite::Error, path: &Path) -> StoreError {
                 "{file} is locked by another program (a backup?), and was for seconds: let that end, or stop it"
             ),
         ),
+        _ if is_full(error) => StoreError::new(
+            StoreErrorKind::Transient,
+            format!("{file} cannot be written because the disk is full: make room, and it goes on by itself"),
+        ),
+        Some(ErrorCode::SystemIoFailure) => StoreError::new(
+            StoreErrorKind::Transient,
+            format!(
+                "{file} could not be read or written ({error}): see what the system's log says of that disk; it is \
+                 tried again meanwhile"
+            ),
+        ),
         _ => StoreError::new(
             StoreErrorKind::Transient,
             format!("the journal failed ({error}); check the free space of the state folder"),
         ),
     }
+}
+
+/// The file that processes share cannot grow either; that it could not has a number of its own.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
 }
 
 pub(super) fn closed(path: &Path) -> Error {

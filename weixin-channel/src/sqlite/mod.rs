@@ -12,7 +12,7 @@ mod thread;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 pub(crate) use thread::{Database, hold_clock};
 
 use self::failure::Problem;
@@ -32,11 +32,21 @@ pub enum Durability {
     PowerLoss,
 }
 
+/// How a database is opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    pub(crate) durability: Durability,
+    /// See [`Database`].
+    pub(crate) paused_clock: bool,
+    /// The name of SQLite's way to the file system, if it is not the default one.
+    pub(crate) vfs: Option<String>,
+}
+
 /// Opens the file, or makes it, mode 0600, and starts its thread. Blocks.
 ///
 /// # Errors
 /// If it cannot be opened, or was written by a newer version.
-pub(crate) fn open(path: &Path, durability: Durability, paused_clock: bool) -> Result<Database, Error> {
+pub(crate) fn open(path: &Path, opening: &Opening) -> Result<Database, Error> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
@@ -44,7 +54,7 @@ pub(crate) fn open(path: &Path, durability: Durability, paused_clock: bool) -> R
     options.open(path).map_err(Error::state(path, "open"))?;
     let begin = Instant::now();
     let connection = loop {
-        match set_up(path, durability) {
+        match set_up(path, opening) {
             // Not every step of it waits by itself.
             Err(Problem::Sql(error)) if thread::is_busy(&error) && begin.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));
@@ -62,15 +72,23 @@ pub(crate) fn open(path: &Path, durability: Durability, paused_clock: bool) -> R
             file.display()
         ))),
     };
-    Database::start(connection, path, paused_clock, check)
+    Database::start(connection, path, opening.paused_clock, check)
 }
 
-fn set_up(path: &Path, durability: Durability) -> Result<Connection, Problem> {
-    let mut connection = Connection::open(path)?;
+fn set_up(path: &Path, opening: &Opening) -> Result<Connection, Problem> {
+    let mut connection = match &opening.vfs {
+        None => Connection::open(path)?,
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs.as_str())?,
+    };
     // Whoever waits does so in its own way.
     connection.busy_timeout(Duration::ZERO)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    let synchronous = if durability == Durability::PowerLoss { "full" } else { "normal" };
+    let has_log = set_log(&connection)?;
+    if !has_log {
+        let file = path.display();
+        tracing::warn!(%file, "no write-ahead log can be kept here: each write waits for the disk until the next start");
+    }
+    let each_waits = opening.durability == Durability::PowerLoss || !has_log;
+    let synchronous = if each_waits { "full" } else { "normal" };
     connection.pragma_update(None, "synchronous", synchronous)?;
     // What is forgotten is gone from the file, too.
     connection.pragma_update(None, "secure_delete", "on")?;
@@ -84,6 +102,14 @@ fn set_up(path: &Path, durability: Durability) -> Result<Connection, Problem> {
         }
     }
     Ok(connection)
+}
+
+/// Whether there is a write-ahead log from now on. Not every file system has what it needs.
+fn set_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut set = connection.prepare("PRAGMA journal_mode = wal")?;
+    let modes = set.query_map([], |row| row.get::<_, String>(0))?;
+    // To the end: it is only then that it is written, and that a disk can fail.
+    Ok(modes.collect::<rusqlite::Result<Vec<_>>>()? == ["wal"])
 }
 
 /// Forgets all about an account; leases that were given out before are lost from now on.
@@ -140,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_acknowledged_is_kept_as_a_key_only() {
         let folder = tempfile::tempdir().unwrap();
-        let db = open(&folder.path().join("channel.sqlite"), Durability::default(), false).unwrap();
+        let db = open(&folder.path().join("channel.sqlite"), &Opening::default()).unwrap();
         let account = AccountId::new("a");
         let now = SystemTime::now();
         let id = account.clone();
@@ -177,7 +203,7 @@ mod tests {
             older.execute("DROP INDEX ledger_folded", []).unwrap();
         }
         assert!(found(folder.path(), "secret words") > 0, "looked wrongly");
-        let db = open(&path, Durability::default(), false).unwrap();
+        let db = open(&path, &Opening::default()).unwrap();
         assert!(db.scrub().await);
         assert_eq!(found(folder.path(), "secret"), 0);
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../disk/mod.rs"]
+mod disk;
 #[path = "../../../ilink-client/tests/it/in_process.rs"]
 mod in_process;
 #[path = "../../../ilink-client/tests/it/path.rs"]
@@ -10,16 +12,19 @@ mod path;
 mod attempts;
 mod content_notes;
 mod delivery_notes;
+mod failing_disk;
 mod failing_store;
 mod forgotten;
 mod hooked;
 mod inbound;
 mod network;
+mod life;
 mod off_the_runtime;
 mod outbound;
 mod path_faults;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod power_loss;
 mod races;
 mod setup;
 mod strangers;

@@ -97,6 +97,8 @@ struct Work {
     /// Messages that are done, which the journal could not be told, and when that is tried again.
     unwritten_acks: Vec<i64>,
     write_acks_at: Option<Instant>,
+    /// What the status says of it meanwhile.
+    acks_failed: Option<String>,
     /// What the journal has.
     cursor: Cursor,
     /// Nothing waits at the server any more from before it was asked: what comes now was written now.
@@ -121,6 +123,7 @@ impl Work {
             store_failed: false,
             unwritten_acks: Vec::new(),
             write_acks_at: None,
+            acks_failed: None,
             cursor: Cursor::default(),
             arrivals: 0,
             caught_up: false,

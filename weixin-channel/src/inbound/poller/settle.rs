@@ -119,9 +119,19 @@ impl Poller {
             Err(error) if !error.is_fenced() => {
                 tracing::warn!(account = %self.account, messages = acks.len(), %error, "handled messages are not journalled as done yet");
                 work.write_acks_at = Some(Instant::now() + self.policy.retry_delay);
+                // The link works all the same.
+                self.status.update(|status| status.last_error = Some(error.to_string()));
+                work.acks_failed = self.status.get().last_error;
             }
             // Whoever has the account now handles them again.
-            _ => work.unwritten_acks.clear(),
+            _ => {
+                work.unwritten_acks.clear();
+                if let Some(told) = work.acks_failed.take() {
+                    self.status.update(|status| {
+                        status.last_error = status.last_error.take().filter(|error| *error != told);
+                    });
+                }
+            }
         }
     }
 
