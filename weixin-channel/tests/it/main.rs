@@ -25,6 +25,7 @@ mod path_faults;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod power_loss;
+mod processes;
 mod races;
 mod setup;
 mod strangers;
