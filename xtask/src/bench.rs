@@ -18,7 +18,7 @@ const SILK_WASM: &str = "3.7.1";
 const COMPARISONS: [&str; 2] = ["markdown", "quotes"];
 const COMPARISON: &str = "official-comparison";
 
-/// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N]`,
+/// Benchmarks of `weixin-channel` against the simulator: `crash [--kills N] [--seed N] [--disk-faults]`,
 /// `channel [--slow-seconds N] [--messages N]`, of which `idle` is the last part alone, `faults`.
 const CHANNEL: [&str; 4] = ["crash", "channel", "idle", "faults"];
 

@@ -44,7 +44,7 @@ Usage: cargo xtask TASK
   bench NAME [ARGS]           a benchmark beside published peers: client, media, silk; or beside the
                               official plugin: markdown, quotes; silk --compare: beside the reference, bit by bit,
                               --encoder: what our encoder and the reference's leave of the signal;
-                              or of the channel: crash (killed 1,000 times), channel (speed, memory), idle (memory), faults,
+                              or of the channel: crash [--disk-faults] (killed 1,000 times; the disk fails too), channel (speed, memory), idle (memory), faults,
                               fleet [--short] (processes over PostgreSQL that are killed, stopped, cut off);
                               or of the plugin: host [--runs N] [--network loopback], what it costs a real OpenClaw, beside the official one;
                               over TLS if not said

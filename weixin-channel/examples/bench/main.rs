@@ -1,8 +1,12 @@
 //! What `cargo xtask bench crash|channel|idle|faults|fleet` runs.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
+// Not in what is shipped: the disk that fails.
+#![allow(clippy::expect_used, reason = "a disk for tests fails by panicking")]
 
 mod crash;
+#[path = "../../tests/disk/mod.rs"]
+mod disk;
 mod faults;
 mod feed;
 #[cfg(feature = "postgres")]
@@ -25,7 +29,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["crash", rest @ ..] => crash::run(rest),
-        ["crash-child", url, folder, log] => crash::child(url, folder, log),
+        ["crash-child", url, folder, log, faults @ ..] => crash::child(url, folder, log, faults),
         ["channel", rest @ ..] => throughput::run(rest).and_then(|()| idle::run()),
         ["idle"] => idle::run(),
         ["idle-child", url, folder] => idle::child(url, folder),
@@ -35,7 +39,7 @@ fn main() -> ExitCode {
         ["fleet", rest @ ..] => fleet::run(rest),
         #[cfg(feature = "postgres")]
         ["fleet-child", simulator, database, name, log] => fleet_child::run(simulator, database, name, log),
-        _ => Err("usage: crash [--kills N] [--seed N] | channel [--slow-seconds N] [--messages N] | idle | faults | fleet [--short] \
+        _ => Err("usage: crash [--kills N] [--seed N] [--disk-faults] | channel [--slow-seconds N] [--messages N] | idle | faults | fleet [--short] \
                   [--accounts N] [--kills N] [--stops N] [--restarts N] [--cuts N] [--rate N] [--seed N] (feature postgres)"
             .into()),
     };
