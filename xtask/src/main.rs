@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod audit;
 mod bench;
 mod ci;
 mod demo;
@@ -14,6 +15,7 @@ mod peers;
 mod platform;
 mod portable;
 mod process;
+mod sbom;
 mod semver;
 mod tidy;
 mod tls;
@@ -21,6 +23,7 @@ mod tools;
 mod types;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
@@ -32,10 +35,15 @@ Usage: cargo xtask TASK
   demo --openclaw [--model-url URL [--model NAME]]
                               the plugin on a real OpenClaw with the simulator's phone in the browser; the model is a
                               stub, or an OpenAI-compatible one with its key in OPENAI_API_KEY
-  package [--name NAME] [--profile PROFILE] [--registry]
+  package [--name NAME] [--profile PROFILE] [--registry] [--auditable]
                               the npm package for this platform, below target/package/; on x86-64 Linux its addon loads
                               with glibc 2.28, unless PROFILE is dev, which is for this machine alone; --registry
-                              makes those for a registry: the plugin, this platform's addon and the installer
+                              makes those for a registry: the plugin, this platform's addon and the installer;
+                              --auditable installs cargo-auditable, by which the addon says of which crates it is made;
+                              where that is installed, it does so anyway
+  sbom                        of what each shipped package is made, in CycloneDX's format, below target/package/sbom/
+  audit [--db FOLDER]         what the RustSec database, or a git clone of it, says of the crates in each Cargo.lock; ends
+                              with 3 where the database cannot be reached
   e2e [--host VERSION | --matrix] [--crash KILLS] [--profile PROFILE]
                               package, then install, login, message and reply on a real OpenClaw, or on each of
                               openclaw-weixin/e2e/hosts.json; --crash kills the gateway so often in mid-turn instead
@@ -85,23 +93,7 @@ fn run() -> Outcome<ExitCode> {
     };
     match task.as_str() {
         "demo" => demo::run(args.raw_args().map_err(usage)?)?,
-        "package" => {
-            let (mut name, mut profile) = (package::NAME.to_owned(), package::PROFILE.to_owned());
-            let mut registry = false;
-            while let Some(arg) = args.next().map_err(usage)? {
-                match arg {
-                    Long("name") => name = text(&mut args)?,
-                    Long("registry") => registry = true,
-                    Long("profile") => profile = text(&mut args)?,
-                    other => return Err(usage(other.unexpected())),
-                }
-            }
-            if registry {
-                package::registry(&name, &profile)?;
-            } else {
-                package::run(&name, &profile)?;
-            }
-        }
+        "package" => package_task(&mut args)?,
         "e2e" => e2e_task(&mut args)?,
         "ci" => {
             let (mut fast, mut fuzz) = (false, false);
@@ -129,6 +121,20 @@ fn run() -> Outcome<ExitCode> {
                 };
             }
             fuzz::run(until)?;
+        }
+        "audit" => {
+            let mut copy = None;
+            while let Some(arg) = args.next().map_err(usage)? {
+                match arg {
+                    Long("db") => copy = Some(PathBuf::from(args.value().map_err(usage)?)),
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            return audit::run(copy.as_deref());
+        }
+        "sbom" => {
+            end(&mut args)?;
+            sbom::run()?;
         }
         "old-glibc" => {
             end(&mut args)?;
@@ -166,6 +172,29 @@ fn run() -> Outcome<ExitCode> {
         other => return Err(format!("there is no task {other:?}; see `cargo xtask help`")),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn package_task(args: &mut lexopt::Parser) -> Outcome {
+    let (mut name, mut profile) = (package::NAME.to_owned(), package::PROFILE.to_owned());
+    let (mut registry, mut auditable) = (false, false);
+    while let Some(arg) = args.next().map_err(usage)? {
+        match arg {
+            Long("name") => name = text(args)?,
+            Long("registry") => registry = true,
+            Long("auditable") => auditable = true,
+            Long("profile") => profile = text(args)?,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    if auditable {
+        tools::auditable()?;
+    }
+    if registry {
+        package::registry(&name, &profile)?;
+    } else {
+        package::run(&name, &profile)?;
+    }
+    Ok(())
 }
 
 fn e2e_task(args: &mut lexopt::Parser) -> Outcome {

@@ -132,8 +132,18 @@ fn pack(folder: &Path) -> Outcome<PathBuf> {
 
 /// Builds the addon for this machine.
 pub(crate) fn addon(profile: &str) -> Outcome<PathBuf> {
-    process::run(&mut cargo(["build", "--quiet", "--package", "openclaw-weixin", "--profile", profile]))?;
+    process::run(&mut build(profile))?;
     loadable(&target().join(if profile == "dev" { "debug" } else { profile }))
+}
+
+/// What builds the addon. Where cargo-auditable is installed, the addon of a release says itself of which crates it is made.
+pub(crate) fn build(profile: &str) -> Command {
+    let args = ["build", "--quiet", "--package", "openclaw-weixin", "--profile", profile];
+    let Some(tool) = tools::auditable_here().filter(|_| profile != "dev") else { return cargo(args) };
+    println!("the addon will say of which crates it is made");
+    let mut command = Command::new(tool);
+    command.arg("auditable").args(args).current_dir(root());
+    command
 }
 
 /// Gives the addon that was built into `folder` a name that Node.js loads.

@@ -13,7 +13,7 @@ use object::elf::{FileHeader64, SHT_DYNSYM};
 use object::read::elf::{FileHeader, Sym};
 use object::{Endianness, SymbolIndex};
 
-use crate::process::{cargo, run as run_command, target};
+use crate::process::{run as run_command, target};
 use crate::{Outcome, package, tools};
 
 /// The newest glibc that the addon may need: what Node.js 22 and 24 need.
@@ -31,7 +31,7 @@ pub(crate) fn addon(profile: &str) -> Outcome<PathBuf> {
     }
     let gcc = tools::old_gcc()?;
     let tool = |name: &str| gcc.join("bin").join(format!("{TARGET}-{name}"));
-    let mut command = cargo(["build", "--quiet", "--package", "openclaw-weixin", "--profile", profile]);
+    let mut command = package::build(profile);
     command
         .args(["--target", TARGET])
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", tool("gcc"))

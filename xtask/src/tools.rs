@@ -169,6 +169,21 @@ pub(crate) fn deny() -> Outcome<PathBuf> {
     cargo_install("cargo-deny", "0.20.2")
 }
 
+/// cargo-cyclonedx: the machine's, or one built below `target/tools`.
+pub(crate) fn cyclonedx() -> Outcome<PathBuf> {
+    cargo_install("cargo-cyclonedx", "0.5.9")
+}
+
+/// cargo-auditable: the machine's, or one built below `target/tools`.
+pub(crate) fn auditable() -> Outcome<PathBuf> {
+    cargo_install("cargo-auditable", "0.7.7")
+}
+
+/// The same, if it is there already.
+pub(crate) fn auditable_here() -> Option<PathBuf> {
+    find("cargo-auditable").or_else(|| Some(built("cargo-auditable")).filter(|path| path.exists()))
+}
+
 /// cargo-fuzz: the machine's, or one built below `target/tools`.
 pub(crate) fn fuzz() -> Outcome<PathBuf> {
     cargo_install("cargo-fuzz", "0.13.2")
@@ -185,14 +200,18 @@ fn cargo_install(program: &str, version: &str) -> Outcome<PathBuf> {
     if let Some(found) = find(program) {
         return Ok(found);
     }
-    let tools = target().join("tools");
-    let path = tools.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    let (tools, path) = (target().join("tools"), built(program));
     if !path.exists() {
         println!("building {program}, once");
         let args = ["install", program, "--version", version, "--locked", "--debug", "--quiet", "--root"];
         run(cargo(args).arg(&tools))?;
     }
     Ok(path)
+}
+
+/// Where such a program is built.
+fn built(program: &str) -> PathBuf {
+    target().join("tools").join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Installs `package@version` into its own folder, once. An interrupted installation leaves only a folder

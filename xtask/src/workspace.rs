@@ -2,6 +2,7 @@
 //! a list.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -48,6 +49,16 @@ pub(crate) fn members() -> Outcome<Vec<Member>> {
 /// The names of those that a registry gets.
 pub(crate) fn published() -> Outcome<Vec<String>> {
     Ok(members()?.into_iter().filter(|member| member.published).map(|member| member.name).collect())
+}
+
+/// Where the manifest of one of them is.
+pub(crate) fn manifest(metadata: &Value, name: &str) -> Outcome<PathBuf> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let ours = packages.filter(|package| package["source"].is_null());
+    let mut manifests = ours
+        .filter(|package| package["name"] == name)
+        .filter_map(|package| package["manifest_path"].as_str());
+    manifests.next().map(PathBuf::from).ok_or_else(|| format!("there is no package {name}"))
 }
 
 fn read(metadata: &Value) -> Vec<Member> {

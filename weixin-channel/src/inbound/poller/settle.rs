@@ -94,12 +94,8 @@ impl Poller {
     /// Usually the account stops as well, and all of this is noted then.
     async fn on_returned(&self, work: &mut Work, mut entry: Entry) {
         let returned = Settlement::Returned { id: entry.id, attempt: entry.attempts };
-        match self.settle(&[returned]).await {
-            // Not before: where the program ends meanwhile, its end tells the journal.
-            Ok(()) => self.dispatcher.in_flight.end(entry.id),
-            Err(error) => {
-                tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
-            }
+        if let Err(error) = self.settle(&[returned]).await {
+            tracing::warn!(account = %self.account, id = entry.id, %error, "an attempt counts that was none");
         }
         // Not before: a poller that is cut off here says it at its end.
         self.dispatcher.in_flight.end(entry.id);
